@@ -1,0 +1,59 @@
+/**
+ * The event bus: a partitioned, durable log.
+ *
+ * Promises:
+ * - an event that `append` has resolved for survives a power cut;
+ * - events with the same key are handed over in the order in which they were appended;
+ * - every consumer group is given every event at least once; a handler that threw is given the batch
+ *   again, with growing pauses, and after `maximumAttempts` the event that fails alone goes to the topic
+ *   `<topic>.dead-letter` with the error, and the group goes on;
+ * - a group continues where it stopped, also after a kill; a new group begins at the oldest event;
+ * - two members of one group share its partitions; no partition has two members at a time.
+ */
+export interface CloudEvent<Data = unknown> {
+  specversion: '1.0';
+  /** UUIDv7; what consumers remember to handle an event once. */
+  id: string;
+  /** The module that speaks: `/booking`. */
+  source: string;
+  /** `bookings.confirmed`. */
+  type: string;
+  /** The key for order: the booking's, vehicle's, rider's id. */
+  subject: string;
+  time: string;
+  datacontenttype: 'application/json';
+  /** The version of the schema of `data`. */
+  dataschemaversion: number;
+  traceparent?: string;
+  data: Data;
+}
+
+export interface SubscribeOptions {
+  /** The consumer group, by convention the module's name. */
+  group: string;
+  topics: readonly string[];
+  /** Handle in order; resolve when all are done. May be given the same events again. */
+  handle(events: readonly CloudEvent[]): Promise<void>;
+  maximumBatch?: number;
+  /** Where a group that is new begins. */
+  from?: 'oldest' | 'newest';
+}
+
+export interface Subscription {
+  /** Stops after the batch in hand. */
+  close(): Promise<void>;
+}
+
+export interface EventLog {
+  /** @param topic `bookings`; created when it does not exist. */
+  append(topic: string, events: readonly CloudEvent[]): Promise<void>;
+  subscribe(options: SubscribeOptions): Subscription;
+  /** Reads without a group: from an offset of one partition, for replay and tools. */
+  read(topic: string, partition: number, offset: number, limit: number): Promise<{ offset: number; event: CloudEvent }[]>;
+  partitions(topic: string): number;
+  /** How far each group is behind, summed over its partitions. */
+  lag(group: string, topic: string): Promise<number>;
+  /** Events ever appended, and handed over and acknowledged by any group. */
+  statistics(): Promise<{ published: number; handled: number }>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,54 @@
+/**
+ * PostgreSQL for one module: its own schema, its own role, and the tables that make events and
+ * timers part of a transaction.
+ *
+ * Promises:
+ * - a transaction's events are appended to the event log if and only if it commits (outbox), at least once;
+ * - a timer that was scheduled in a committed transaction fires at or after its time, at least once,
+ *   on one worker at a time, across restarts, until its handler has resolved or it was cancelled;
+ * - an event handled through `consume` has its effects once, however often it is delivered (inbox).
+ */
+import type { Sql, TransactionSql } from 'postgres';
+import type { z } from 'zod';
+import type { EventDefinition } from '../../wire/contract.ts';
+import type { CloudEvent } from '../events/port.ts';
+
+export interface Timer {
+  /** Names the handler: `reservation-expiry`. */
+  kind: string;
+  /** With the kind, names the timer; scheduling the same again moves it. */
+  key: string;
+  dueAt: Date;
+  payload?: unknown;
+}
+
+export interface Transaction {
+  sql: TransactionSql;
+  /** Sends the event when the transaction commits. `subject` keeps the order. */
+  publish<D extends z.ZodType>(event: EventDefinition<D>, subject: string, data: z.input<D>): void;
+  schedule(timer: Timer): void;
+  cancelTimer(kind: string, key: string): void;
+}
+
+export interface TimerFired {
+  kind: string;
+  key: string;
+  dueAt: Date;
+  payload: unknown;
+  /** 1 at the first try. */
+  attempt: number;
+}
+
+export interface Database {
+  /** For single statements. Camel-cased columns: `vehicle_id` reads as `vehicleId`. */
+  sql: Sql;
+  /** Commits when `work` resolves, rolls back when it throws. Deadlocks and serialization failures are tried again. */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** Registers what timers of a kind do. One that throws is tried again with growing pauses. */
+  onTimer(kind: string, handle: (timer: TimerFired) => Promise<void>): void;
+  /** Handles each event once: its id and the effects of `handle` commit together. */
+  consume(
+    topics: readonly string[],
+    handle: (event: CloudEvent, transaction: Transaction) => Promise<void>,
+  ): void;
+}

@@ -1,0 +1,68 @@
+/** Every setting of the program, in one place. `mobility config` prints this table. */
+import { z } from 'zod';
+
+const boolean = z.enum(['true', 'false']).transform((text) => text === 'true');
+const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean));
+const port = z.coerce.number().int().min(0).max(65_535);
+
+interface Setting<T extends z.ZodType = z.ZodType> {
+  schema: T;
+  description: string;
+  secret?: boolean;
+}
+const setting = <T extends z.ZodType>(schema: T, description: string, secret = false): Setting<T> => ({ schema, description, secret });
+
+export const settings = {
+  PORT: setting(port.default(8080), 'HTTP port of the gateway; 0 takes a free one'),
+  HOST: setting(z.string().default('127.0.0.1'), 'address that the servers listen on'),
+  MOBILITY_HOME: setting(z.string().default('./.mobility'), 'folder of all data of the embedded defaults'),
+  MOBILITY_MODE: setting(z.enum(['demo', 'production']).default('demo'), 'demo: seeded city, simulator, provider sandboxes, tokens by command; production: none of them'),
+  MOBILITY_PUBLIC_URL: setting(z.url().optional(), 'address under which people reach the gateway; http://localhost:PORT without it'),
+  MOBILITY_MQTT_PORT: setting(port.default(0), 'TCP port of the MQTT broker; 0 takes a free one and keeps it in MOBILITY_HOME'),
+  MOBILITY_DATABASE_URL: setting(z.url().optional(), 'an external PostgreSQL; embedded without it', true),
+  MOBILITY_POOL_SIZE: setting(z.coerce.number().int().min(1).max(200).default(6), 'database connections for each module'),
+  MOBILITY_PEERS: setting(z.string().default('').transform((text) => Object.fromEntries(text.split(',').filter(Boolean).map((pair) => pair.split('=').map((part) => part.trim()) as [string, string]))).pipe(z.record(z.string(), z.url())), 'where modules outside this process are: booking=http://host:port,…'),
+  MOBILITY_INTERNAL_PORT: setting(port.default(0), 'HTTP port for calls from other processes; only opened with --target'),
+  MOBILITY_CORS_ORIGINS: setting(list.default([]), 'origins of browsers that may call the API, comma-separated'),
+  MOBILITY_LIMIT_PER_USER: setting(z.coerce.number().int().min(1).default(600), 'requests a minute for one user'),
+  MOBILITY_LIMIT_PER_CLIENT: setting(z.coerce.number().int().min(1).default(120), 'requests a minute without a token, for one address'),
+  MOBILITY_LOG_LEVEL: setting(z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('warn'), 'least severity that is logged'),
+  MOBILITY_VEHICLES: setting(z.coerce.number().int().min(0).max(50_000).default(500), 'demo: simulated vehicles in Frankfurt'),
+  MOBILITY_SIMULATED_RIDERS: setting(z.coerce.number().int().min(0).max(2_000).default(20), 'demo: riders of the simulator, who use the public API'),
+  MOBILITY_CLOCK_OFFSET_SECONDS: setting(z.coerce.number().default(0), 'demo: added to the clock, to see what time does'),
+  MOBILITY_VERIFICATION: setting(z.enum(['automatic', 'manual']).optional(), 'who verifies identity and licence: automatic in demo mode, staff otherwise'),
+  MOBILITY_MAP_STYLE_URL: setting(z.url().optional(), 'MapLibre style of the rider app; a plain style of our own zones without it'),
+  MOBILITY_RIDER_APP: setting(boolean.default(true), 'build and serve the rider app'),
+  MOBILITY_STRIPE_URL: setting(z.url().optional(), 'address of Stripe; the local sandbox in demo mode'),
+  MOBILITY_STRIPE_KEY: setting(z.string().optional(), 'secret key of Stripe', true),
+  MOBILITY_ADYEN_URL: setting(z.url().optional(), 'address of Adyen checkout; the local sandbox in demo mode'),
+  MOBILITY_ADYEN_KEY: setting(z.string().optional(), 'API key of Adyen', true),
+  MOBILITY_ADYEN_MERCHANT: setting(z.string().default('MobilityCorp'), 'merchant account at Adyen'),
+} satisfies Record<string, Setting>;
+
+type Raw = { [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> };
+export type Configuration = Raw & { publicUrl: string; demo: boolean };
+
+/** A setting that cannot be used; the message names it. */
+export class ConfigurationError extends Error {
+  override name = 'ConfigurationError';
+}
+
+/** @throws ConfigurationError with a sentence that names the setting and what it takes. */
+export function readConfiguration(environment: Record<string, string | undefined>): Configuration {
+  const values: Record<string, unknown> = {};
+  for (const [name, { schema, description, secret }] of Object.entries(settings) as [string, Setting][]) {
+    const given = environment[name] === '' ? undefined : environment[name];
+    const parsed = schema.safeParse(given);
+    if (!parsed.success) {
+      const shown = secret ? 'the given value' : `"${given}"`;
+      throw new ConfigurationError(`${name} cannot be ${shown}: ${parsed.error.issues.map((issue) => issue.message).join('; ')} (${description})`);
+    }
+    values[name] = parsed.data;
+  }
+  const known = new Set(Object.keys(settings));
+  const misspelt = Object.keys(environment).find((name) => name.startsWith('MOBILITY_') && !known.has(name) && !name.startsWith('MOBILITY_TEST_'));
+  if (misspelt) throw new ConfigurationError(`${misspelt} is not a setting of this program; \`mobility config\` lists them`);
+  const raw = values as Raw;
+  return { ...raw, publicUrl: raw.MOBILITY_PUBLIC_URL ?? `http://localhost:${raw.PORT}`, demo: raw.MOBILITY_MODE === 'demo' };
+}
