@@ -1,5 +1,6 @@
 /** What a module is: a name, what it needs, and how it starts. The program in `program/` does the rest. */
 import type { Client, Contract, Handlers, Operations } from './wire/contract.ts';
+import type { Dispatch } from './wire/dispatch.ts';
 import type { Blobs } from './infra/blobs/port.ts';
 import type { Cache } from './infra/cache/port.ts';
 import type { Clock } from './infra/clock/port.ts';
@@ -24,6 +25,8 @@ export interface ModuleContext {
   keys: Keys;
   /** A client of another module, in this process or another; only for modules named in `needs`. */
   client<O extends Operations>(contract: { module: string; operations: O }): Client<O>;
+  /** Unvalidated calls by name: what the gateway forwards with. Refusals are thrown as `Problem`. */
+  dispatchTo(module: string): Dispatch;
 }
 
 export interface StartedModule<O extends Operations = Operations> {

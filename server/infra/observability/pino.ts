@@ -1,0 +1,20 @@
+import { pino } from 'pino';
+import type { Logger } from './port.ts';
+import { currentTrace } from './trace.ts';
+
+/** JSON lines on standard error, each with the trace it belongs to. Secrets never reach a line. */
+export function pinoLogger(level: string): Logger {
+  const logger = pino(
+    {
+      level,
+      base: undefined,
+      redact: { paths: ['authorization', 'password', 'token', '*.authorization', '*.password', '*.token'], censor: '[removed]' },
+      mixin: () => {
+        const trace = currentTrace();
+        return trace ? { traceId: trace.traceId } : {};
+      },
+    },
+    pino.destination({ fd: 2, sync: false }),
+  );
+  return logger as unknown as Logger;
+}

@@ -1,0 +1,28 @@
+-- What every module's schema has: events and timers that are part of a transaction.
+
+-- Events that wait to be appended to the log; a row is deleted when it was.
+create table if not exists outbox (
+  id bigint generated always as identity primary key,
+  topic text not null,
+  event jsonb not null
+);
+
+-- Events that were handled; twice is once.
+create table if not exists inbox (
+  event_id uuid primary key,
+  handled_at timestamptz not null default now()
+);
+create index if not exists inbox_handled_at on inbox (handled_at);
+
+create table if not exists timers (
+  kind text not null,
+  key text not null,
+  due_at timestamptz not null,
+  payload jsonb,
+  attempts integer not null default 0,
+  -- A moved timer gets a new generation, so that a worker in the middle of the old one does not delete it.
+  generation bigint generated always as identity,
+  locked_until timestamptz,
+  primary key (kind, key)
+);
+create index if not exists timers_due_at on timers (due_at);

@@ -1,0 +1,194 @@
+/** The `Database` of one module over a PostgreSQL pool: transactions with outbox, inbox and timers. */
+import postgres, { type Sql, type TransactionSql } from 'postgres';
+import { v7 } from 'uuid';
+import type { Clock } from '../clock/port.ts';
+import type { CloudEvent, EventLog, Subscription } from '../events/port.ts';
+import type { Logger, Metrics } from '../observability/port.ts';
+import { currentTrace, runInTrace, toTraceparent, traceFrom } from '../observability/trace.ts';
+import { migrate, prepareSchema, roleOf, schemaOf } from './migrations.ts';
+import { OutboxRelay } from './outbox.ts';
+import type { Database, Timer, TimerFired, Transaction } from './port.ts';
+import { TimerWorker } from './timers.ts';
+
+export interface DatabaseOptions {
+  module: string;
+  url: string;
+  poolSize: number;
+  migrations: URL | undefined;
+  clock: Clock;
+  events: EventLog;
+  logger: Logger;
+  metrics: Metrics;
+}
+
+export interface ModuleDatabase extends Database {
+  /** Begins to relay events, fire timers and consume: when all handlers are registered. */
+  start(): void;
+  stop(): Promise<void>;
+}
+
+const maximumTries = 5;
+const inboxRetentionMs = 7 * 24 * 3600 * 1000;
+
+/** Deadlock and serialization failure: the transaction did nothing and may be tried again. */
+const isTransient = (error: unknown): boolean => error instanceof postgres.PostgresError && (error.code === '40001' || error.code === '40P01');
+
+function connect({ module, url, poolSize }: DatabaseOptions): Sql {
+  return postgres(url, {
+    max: poolSize,
+    idle_timeout: 60,
+    connect_timeout: 10,
+    onnotice: () => undefined,
+    transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
+    connection: { search_path: `${schemaOf(module)}, public`, role: roleOf(module), application_name: `mobility ${module}`, TimeZone: 'UTC' } as Record<string, string>,
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+  }) as Sql;
+}
+
+class PostgresTransaction implements Transaction {
+  readonly sql: TransactionSql;
+  readonly events: { topic: string; event: CloudEvent }[] = [];
+  readonly timers: Timer[] = [];
+  readonly cancelled: { kind: string; key: string }[] = [];
+  readonly #module: string;
+  readonly #clock: Clock;
+
+  constructor(sql: TransactionSql, module: string, clock: Clock) {
+    this.sql = sql;
+    this.#module = module;
+    this.#clock = clock;
+  }
+
+  publish: Transaction['publish'] = (definition, subject, data) => {
+    const trace = currentTrace();
+    this.events.push({
+      topic: definition.topic,
+      event: {
+        specversion: '1.0', id: v7(), source: `/${this.#module}`, type: definition.type, subject, time: this.#clock.now().toISOString(),
+        datacontenttype: 'application/json', dataschemaversion: definition.version, ...(trace && { traceparent: toTraceparent(trace) }), data: definition.data.parse(data),
+      },
+    });
+  };
+
+  schedule(timer: Timer): void {
+    this.timers.push(timer);
+  }
+
+  cancelTimer(kind: string, key: string): void {
+    this.cancelled.push({ kind, key });
+  }
+
+  /** Writes what was collected, just before the commit. */
+  async flush(): Promise<void> {
+    const { sql } = this;
+    const writes: Promise<unknown>[] = [];
+    for (const { kind, key } of this.cancelled) writes.push(sql`delete from timers where kind = ${kind} and key = ${key}`);
+    for (const timer of this.timers) {
+      writes.push(sql`insert into timers (kind, key, due_at, payload) values (${timer.kind}, ${timer.key}, ${timer.dueAt}, ${sql.json((timer.payload ?? null) as never)})
+        on conflict (kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0, locked_until = null, generation = default`);
+    }
+    if (this.events.length > 0) {
+      writes.push(sql`insert into outbox (topic, event) select topic, event from jsonb_to_recordset(${sql.json(this.events as never)}) as rows(topic text, event jsonb)`);
+    }
+    await Promise.all(writes);
+  }
+}
+
+/** Opens the pool of a module, creates its schema and role, and migrates. */
+export async function openDatabase(options: DatabaseOptions): Promise<ModuleDatabase> {
+  const { module, clock, events, logger } = options;
+  const owner = postgres(options.url, { max: 1, onnotice: () => undefined, connect_timeout: 10 }) as Sql;
+  try {
+    await prepareSchema(owner, module);
+  } finally {
+    await owner.end();
+  }
+  const sql = connect(options);
+  await migrate(sql, options.migrations);
+
+  const relay = new OutboxRelay(sql, events, logger);
+  const timers = new TimerWorker(sql, clock, logger);
+  const consumers: { topics: readonly string[]; handle: (event: CloudEvent, transaction: Transaction) => Promise<void> }[] = [];
+  const subscriptions: Subscription[] = [];
+
+  async function transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        let committed: PostgresTransaction | undefined;
+        const result = await sql.begin(async (transactionSql) => {
+          const current = new PostgresTransaction(transactionSql, module, clock);
+          const value = await work(current);
+          await current.flush();
+          committed = current;
+          return { value };
+        });
+        if (committed && committed.events.length > 0) relay.nudge();
+        for (const timer of committed?.timers ?? []) timers.nudge(timer.dueAt.getTime());
+        return (result as { value: T }).value;
+      } catch (error) {
+        if (!isTransient(error) || attempt === maximumTries) throw error;
+      }
+    }
+  }
+
+  type Handle = (event: CloudEvent, transaction: Transaction) => Promise<void>;
+
+  /** Handles those events of a batch that are new, in one transaction. */
+  async function handleOnce(batch: readonly CloudEvent[], handle: Handle): Promise<void> {
+    await transaction(async (current) => {
+      const rows = await current.sql<{ eventId: string }[]>`
+        insert into inbox (event_id) select distinct unnest(${batch.map((event) => event.id)}::uuid[]) on conflict do nothing returning event_id`;
+      const fresh = new Set(rows.map((row) => row.eventId));
+      for (const event of batch) {
+        if (!fresh.delete(event.id)) continue;
+        await runInTrace(traceFrom(event.traceparent), () => handle(event, current));
+      }
+    });
+  }
+
+  /** One commit for the whole batch; when an event in it fails, one by one, so that only that one is tried again. */
+  async function handleBatch(batch: readonly CloudEvent[], handle: Handle): Promise<void> {
+    try {
+      await handleOnce(batch, handle);
+    } catch (error) {
+      if (batch.length === 1) throw error;
+      for (const event of batch) await handleOnce([event], handle);
+    }
+  }
+
+  return {
+    sql,
+    transaction,
+    onTimer: (kind: string, handle: (timer: TimerFired) => Promise<void>) => timers.register(kind, handle),
+    consume: (topics, handle) => void consumers.push({ topics, handle }),
+    start() {
+      relay.start();
+      timers.register('inbox-cleaning', async () => {
+        await transaction(async (current) => {
+          await current.sql`delete from inbox where handled_at < ${new Date(clock.nowMs() - inboxRetentionMs)}`;
+          current.schedule({ kind: 'inbox-cleaning', key: 'daily', dueAt: new Date(clock.nowMs() + 24 * 3600 * 1000) });
+        });
+      });
+      timers.start();
+      void transaction(async (current) => {
+        const [known] = await current.sql`select 1 from timers where kind = 'inbox-cleaning'`;
+        if (!known) current.schedule({ kind: 'inbox-cleaning', key: 'daily', dueAt: new Date(clock.nowMs() + 24 * 3600 * 1000) });
+      }).catch((error: unknown) => logger.error({ error, module }, 'cannot schedule the cleaning of the inbox'));
+      for (const { topics, handle } of consumers) {
+        subscriptions.push(
+          events.subscribe({
+            group: module,
+            topics,
+            handle: (batch) => handleBatch(batch, handle),
+          }),
+        );
+      }
+    },
+    async stop() {
+      await Promise.all(subscriptions.map((subscription) => subscription.close()));
+      await timers.stop();
+      await relay.stop();
+      await sql.end({ timeout: 5 });
+    },
+  };
+}

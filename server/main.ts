@@ -1,0 +1,54 @@
+/** The command line of the program: `mobility <command>`. Each command is loaded only when it is asked for. */
+import { ConfigurationError } from './program/configuration.ts';
+
+type Command = { summary: string; run(commandArguments: string[]): Promise<number> };
+
+const commands: Record<string, Command> = {
+  serve: {
+    summary: 'start the program: serve [--target=booking,payment | all]',
+    run: async (rest) => (await import('./program/commands/serve.ts')).runServe(rest),
+  },
+  config: {
+    summary: 'print every setting with its default',
+    run: async () => (await import('./program/commands/config.ts')).runConfig(process.stdout),
+  },
+  token: {
+    summary: 'demo: print a bearer token: token EMAIL [--role rider|staff|admin]',
+    run: async (rest) => (await import('./program/commands/token.ts')).runToken(rest, process),
+  },
+  city: {
+    summary: 'print counts of vehicles, bookings, ledger and events as JSON',
+    run: async (rest) => (await import('./program/commands/city.ts')).runCity(rest, process),
+  },
+  import: {
+    summary: 'make a city of an operator\'s feed: import gbfs URL|FOLDER [--id city] [--dry-run]',
+    run: async (rest) => (await import('./program/commands/import.ts')).runImport(rest, process),
+  },
+  'run-tests': {
+    summary: 'run all tests (what `npm test` does)',
+    run: async (rest) => (await import('./program/commands/run-tests.ts')).runTests(rest),
+  },
+};
+
+const usage = (): string => ['Usage: mobility COMMAND', '', ...Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`), ''].join('\n');
+
+async function main([name, ...rest]: string[]): Promise<number> {
+  if (!name || name === 'help' || name === '--help') {
+    process.stdout.write(usage());
+    return name ? 0 : 2;
+  }
+  const command = commands[name];
+  if (!command) {
+    process.stderr.write(`There is no command "${name}".\n\n${usage()}`);
+    return 2;
+  }
+  return command.run(rest);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const expected = error instanceof ConfigurationError;
+  process.stderr.write(`${expected || !(error instanceof Error) ? String((error as Error).message) : error.stack}\n`);
+  process.exitCode = expected ? 2 : 1;
+}

@@ -1,0 +1,132 @@
+/**
+ * Takes a call to the module that serves it: a function call in this process, HTTP to another.
+ *
+ * Validation happens here, once, whoever calls; refusals are `Problem`s on both paths.
+ */
+import type { z } from 'zod';
+import {
+  type Call,
+  type CallOptions,
+  type Client,
+  type Contract,
+  type Operation,
+  type Operations,
+  RawReply,
+  type Upload,
+} from './contract.ts';
+import { Problem, type ProblemDocument } from './problem.ts';
+
+/** A request that nobody has looked at yet. */
+export interface RawRequest {
+  params?: unknown;
+  query?: unknown;
+  body?: unknown;
+  uploads?: readonly Upload[];
+}
+
+export type Answer = { status: number; json: unknown } | RawReply;
+
+/** Serves every operation of one module. */
+export type Dispatch = (operationName: string, request: RawRequest, options: CallOptions) => Promise<Answer>;
+
+const neverAborted = new AbortController().signal;
+
+/** @throws Problem `invalid-request`, with a JSON pointer for each wrong member */
+function parse(schema: z.ZodType | undefined, value: unknown, part: string): unknown {
+  if (!schema) return undefined;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new Problem('invalid-request', `The ${part} of the request is not as described`, {
+    errors: parsed.error.issues.slice(0, 20).map((issue) => ({
+      pointer: `/${part}${issue.path.map((segment) => `/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')}`,
+      message: issue.message,
+    })),
+  });
+}
+
+type AnyHandler = (call: Call<Operation>) => Promise<unknown>;
+
+/**
+ * Dispatches to handlers in this process.
+ * @param checkAnswers parse every answer by its schema: what tests do, to hold handlers to their contract
+ */
+export function localDispatch(
+  contract: Contract,
+  handlers: Record<string, unknown>,
+  { checkAnswers = false }: { checkAnswers?: boolean } = {},
+): Dispatch {
+  return async (operationName, request, options) => {
+    const operation = contract.operations[operationName];
+    const handler = handlers[operationName] as AnyHandler | undefined;
+    if (!operation || !handler) throw new Error(`module ${contract.module} does not serve ${operationName}`);
+    if (operation.idempotent && !options.idempotencyKey) throw new Problem('idempotency-key-missing');
+    const result = await handler({
+      params: parse(operation.params, request.params, 'path'),
+      query: parse(operation.query, request.query ?? {}, 'query'),
+      body: parse(operation.body, request.body, 'body'),
+      caller: options.caller,
+      idempotencyKey: options.idempotencyKey,
+      accept: options.accept ?? 'application/json',
+      signal: options.signal ?? neverAborted,
+      uploads: request.uploads ?? [],
+    } as Call<Operation>);
+    if (result instanceof RawReply) return result;
+    if (checkAnswers && operation.response) {
+      const checked = operation.response.safeParse(result);
+      if (!checked.success) throw new Error(`${contract.module}.${operationName} answered against its contract: ${checked.error.message}`);
+    }
+    return { status: operation.status, json: result };
+  };
+}
+
+/** Headers of a call between processes. */
+export type PeerHeaders = (options: CallOptions) => Promise<Record<string, string>>;
+
+/**
+ * Dispatches to a module in another process, over kept-alive HTTP connections.
+ * @param baseUrl of the peer's internal server
+ */
+export function remoteDispatch(module: string, baseUrl: string, headersFor: PeerHeaders, defaultTimeoutMs = 20_000): Dispatch {
+  return async (operationName, request, options) => {
+    const signal = AbortSignal.any([AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs), ...(options.signal ? [options.signal] : [])]);
+    const uploads = request.uploads?.map(({ bytes, ...upload }) => ({ ...upload, base64: Buffer.from(bytes).toString('base64') }));
+    let response: Response;
+    try {
+      response = await fetch(`${baseUrl}/call/${module}/${operationName}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(await headersFor(options)) },
+        body: JSON.stringify({ params: request.params, query: request.query, body: request.body, uploads }),
+        signal,
+      });
+    } catch (cause) {
+      if (options.signal?.aborted) throw cause;
+      const timedOut = cause instanceof Error && cause.name === 'TimeoutError';
+      throw new Problem(timedOut ? 'timeout' : 'unavailable', `module ${module} did not answer`, { cause });
+    }
+    const contentType = response.headers.get('content-type') ?? '';
+    if (contentType.startsWith('application/problem+json')) throw Problem.fromDocument((await response.json()) as ProblemDocument);
+    if (response.headers.has('x-mobility-raw')) {
+      return new RawReply(contentType, (response.body ?? new Uint8Array()) as AsyncIterable<Uint8Array> | Uint8Array, JSON.parse(response.headers.get('x-mobility-raw') ?? '{}') as Record<string, string>);
+    }
+    return { status: response.status, json: response.status === 204 ? undefined : await response.json() };
+  };
+}
+
+/**
+ * One typed function for each operation of a contract.
+ * @param defaults what a call carries when it says nothing itself: the caller that stands for the module
+ */
+export function createClient<O extends Operations>(
+  contract: { module: string; operations: O },
+  dispatch: Dispatch,
+  defaults: CallOptions,
+): Client<O> {
+  const entries = Object.keys(contract.operations).map((name) => [
+    name,
+    async (request: RawRequest, options?: CallOptions) => {
+      const answer = await dispatch(name, request, { ...defaults, ...options });
+      return answer instanceof RawReply ? answer : answer.json;
+    },
+  ]);
+  return Object.fromEntries(entries) as Client<O>;
+}
