@@ -41,7 +41,12 @@ export const settings = {
 } satisfies Record<string, Setting>;
 
 type Raw = { [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> };
-export type Configuration = Raw & { publicUrl: string; demo: boolean };
+export type Configuration = Raw & {
+  publicUrl: string;
+  demo: boolean;
+  /** Where the demo has its stand-in for the radio link between phone and vehicle; set when the simulator runs. */
+  nearFieldUrl?: string;
+};
 
 /** A setting that cannot be used; the message names it. */
 export class ConfigurationError extends Error {

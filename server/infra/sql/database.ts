@@ -2,6 +2,7 @@
 import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { v7 } from 'uuid';
 import type { Clock } from '../clock/port.ts';
+import type { EventDefinition } from '../../wire/contract.ts';
 import type { CloudEvent, EventLog, Subscription } from '../events/port.ts';
 import type { Logger, Metrics } from '../observability/port.ts';
 import { currentTrace, runInTrace, toTraceparent, traceFrom } from '../observability/trace.ts';
@@ -25,6 +26,13 @@ export interface ModuleDatabase extends Database {
   /** Begins to relay events, fire timers and consume: when all handlers are registered. */
   start(): void;
   stop(): Promise<void>;
+}
+
+type Handle = (event: CloudEvent, transaction: Transaction) => Promise<void>;
+
+interface Consumer {
+  wanted: readonly (string | EventDefinition)[];
+  handle: Handle;
 }
 
 const maximumTries = 5;
@@ -108,7 +116,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
 
   const relay = new OutboxRelay(sql, events, logger);
   const timers = new TimerWorker(sql, clock, logger);
-  const consumers: { topics: readonly string[]; handle: (event: CloudEvent, transaction: Transaction) => Promise<void> }[] = [];
+  const consumers: Consumer[] = [];
   const subscriptions: Subscription[] = [];
 
   async function transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -130,8 +138,6 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
       }
     }
   }
-
-  type Handle = (event: CloudEvent, transaction: Transaction) => Promise<void>;
 
   /** Handles those events of a batch that are new, in one transaction. */
   async function handleOnce(batch: readonly CloudEvent[], handle: Handle): Promise<void> {
@@ -160,7 +166,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
     sql,
     transaction,
     onTimer: (kind: string, handle: (timer: TimerFired) => Promise<void>) => timers.register(kind, handle),
-    consume: (topics, handle) => void consumers.push({ topics, handle }),
+    consume: (wanted, handle) => void consumers.push({ wanted, handle }),
     start() {
       relay.start();
       timers.register('inbox-cleaning', async () => {
@@ -174,12 +180,19 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
         const [known] = await current.sql`select 1 from timers where kind = 'inbox-cleaning'`;
         if (!known) current.schedule({ kind: 'inbox-cleaning', key: 'daily', dueAt: new Date(clock.nowMs() + 24 * 3600 * 1000) });
       }).catch((error: unknown) => logger.error({ error, module }, 'cannot schedule the cleaning of the inbox'));
-      for (const { topics, handle } of consumers) {
+      for (const { wanted, handle } of consumers) {
+        const topics = [...new Set(wanted.map((entry) => (typeof entry === 'string' ? entry : entry.topic)))];
+        const whole = new Set(wanted.filter((entry) => typeof entry === 'string'));
+        const types = new Set(wanted.map((entry) => (typeof entry === 'string' ? '' : entry.type)));
+        const isWanted = (event: CloudEvent) => types.has(event.type) || whole.has(event.type.split('.')[0] ?? '');
         subscriptions.push(
           events.subscribe({
             group: module,
             topics,
-            handle: (batch) => handleBatch(batch, handle),
+            handle: async (batch) => {
+              const mine = batch.filter(isWanted);
+              if (mine.length > 0) await handleBatch(mine, handle);
+            },
           }),
         );
       }

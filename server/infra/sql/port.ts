@@ -46,9 +46,12 @@ export interface Database {
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** Registers what timers of a kind do. One that throws is tried again with growing pauses. */
   onTimer(kind: string, handle: (timer: TimerFired) => Promise<void>): void;
-  /** Handles each event once: its id and the effects of `handle` commit together. */
+  /**
+   * Handles each event once: its id and the effects of `handle` commit together. Name definitions, not
+   * whole topics, where only some events matter: the others then cost nothing.
+   */
   consume(
-    topics: readonly string[],
+    events: readonly (string | EventDefinition)[],
     handle: (event: CloudEvent, transaction: Transaction) => Promise<void>,
   ): void;
 }

@@ -26,6 +26,7 @@ export const Quote = z.object({
   currency: Currency,
   expiresAt: Instant,
 });
+export type Quote = z.infer<typeof Quote>;
 
 export const Booking = z.object({
   id: Id,

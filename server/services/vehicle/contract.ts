@@ -268,6 +268,10 @@ export const vehicleContract = defineContract({
       params: vehicleParams, query: z.object({ lat: z.coerce.number().optional(), lon: z.coerce.number().optional() }),
       status: 200, response: ParkingVerdict, errors: ['not-found'],
     },
+    getOdometer: {
+      method: 'GET', path: '/internal/vehicle/vehicles/{vehicleId}/odometer', summary: 'Metres that the vehicle has gone in its life', access: internal, public: false,
+      params: vehicleParams, status: 200, response: z.object({ odometerMetres: z.number() }), errors: ['not-found'],
+    },
     sendCommand: {
       method: 'POST', path: '/internal/vehicle/commands', summary: 'Command a vehicle; the id makes it happen once. Answers when verified, refused, expired or after `waitMs`', access: internal, public: false,
       body: z.object({ id: Id, vehicleId: VehicleId, kind: CommandKind, bookingId: Id.optional(), riderId: Id.optional(), expiresAt: Instant, waitMs: z.int().min(0).max(15_000).default(0) }),
