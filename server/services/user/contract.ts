@@ -86,9 +86,15 @@ export const userContract = defineContract({
       body: z.strictObject({ identityVerified: z.boolean(), licenceVerified: z.boolean().optional() }),
       status: 200, response: Eligibility, errors: ['not-found'],
     },
+    setSuspension: {
+      method: 'PUT', path: '/v1/riders/{riderId}/suspension', summary: 'Suspend an account, or lift the suspension; its tokens stop working within a minute',
+      access: { roles: ['staff', 'admin'], scope: 'riders:verify' }, public: true, params: z.object({ riderId: Id }),
+      body: z.strictObject({ suspended: z.boolean() }),
+      status: 200, response: Eligibility, errors: ['not-found'],
+    },
     authenticate: {
       method: 'POST', path: '/internal/user/authenticate', summary: 'Check an e-mail address and a password', access: internal, public: false,
-      body: z.object({ email: z.string().max(254), password: z.string().max(200) }),
+      body: z.object({ email: z.string().max(254), password: z.string().max(200), address: z.string().max(100).optional().describe('where the attempt comes from; attempts are limited for each') }),
       status: 200, response: z.object({ id: Id, roles: z.array(AccountRole) }), errors: ['wrong-credentials', 'account-suspended', 'too-many-requests'],
     },
     getAccount: {
@@ -109,6 +115,8 @@ export const userContract = defineContract({
   events: {
     registered: defineEvent('users.registered', 'An account was opened', z.object({ riderId: Id, locale: Locale })),
     verified: defineEvent('users.verified', 'Identity or licence was checked', z.object({ riderId: Id, identityVerified: z.boolean(), licenceVerified: z.boolean() })),
+    suspended: defineEvent('users.suspended', 'An account was suspended', z.object({ riderId: Id })),
+    reinstated: defineEvent('users.reinstated', 'A suspension was lifted', z.object({ riderId: Id })),
     erased: defineEvent('users.erased', 'A person asked to be forgotten; every module drops what it holds', z.object({ riderId: Id })),
   },
 });

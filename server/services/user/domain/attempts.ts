@@ -1,0 +1,22 @@
+/** How often a password may be tried. Counted before the check, given back when it was right. */
+
+export interface AttemptLimit {
+  /** What attempts are counted by. */
+  key: string;
+  maximum: number;
+}
+
+export const attemptWindowMs = 15 * 60 * 1000;
+
+/**
+ * The counters of one attempt. One address has few tries at one account, so that a stranger elsewhere
+ * cannot lock its owner out quickly; an account and an address have more in all.
+ * @param emailDigest not the address itself: counters are kept outside the database
+ */
+export function attemptLimits(emailDigest: string, address: string | undefined): AttemptLimit[] {
+  const limits = [{ key: `sign-in:account:${emailDigest}`, maximum: 30 }];
+  if (address !== undefined) {
+    limits.push({ key: `sign-in:pair:${emailDigest}:${address}`, maximum: 6 }, { key: `sign-in:address:${address}`, maximum: 60 });
+  }
+  return limits;
+}
