@@ -27,6 +27,8 @@ export interface ModuleContext {
   client<O extends Operations>(contract: { module: string; operations: O }): Client<O>;
   /** Unvalidated calls by name: what the gateway forwards with. Refusals are thrown as `Problem`. */
   dispatchTo(module: string): Dispatch;
+  /** Whether the whole process has started and is not stopping; what `/health/ready` tells. */
+  isReady(): boolean;
 }
 
 export interface StartedModule<O extends Operations = Operations> {

@@ -38,6 +38,7 @@ export const settings = {
   MOBILITY_ADYEN_URL: setting(z.url().optional(), 'address of Adyen checkout; the local sandbox in demo mode'),
   MOBILITY_ADYEN_KEY: setting(z.string().optional(), 'API key of Adyen', true),
   MOBILITY_ADYEN_MERCHANT: setting(z.string().default('MobilityCorp'), 'merchant account at Adyen'),
+  MOBILITY_PAYMENT_TIMEOUT_MS: setting(z.coerce.number().int().min(100).max(60_000).default(8_000), 'how long a payment provider may take; then the payment is uncertain and is asked for'),
 } satisfies Record<string, Setting>;
 
 type Raw = { [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> };

@@ -81,6 +81,8 @@ export interface ProcessOptions {
   ports: Ports;
   /** Told before a module starts. */
   onProgress?: (module: string) => void;
+  /** The last step of a start: seeding, for example. */
+  beforeReady?: (client: RunningProcess['client']) => Promise<void>;
   /** Hold every answer against its contract. */
   checkAnswers?: boolean;
 }
@@ -94,6 +96,7 @@ const absentDatabase = (module: string): Database =>
   });
 
 class ModuleStarter {
+  ready = false;
   readonly dispatches = new Map<string, { contract: Contract; dispatch: Dispatch }>();
   readonly databases = new Map<string, ModuleDatabase>();
   readonly started: { name: string; module: StartedModule }[] = [];
@@ -137,6 +140,7 @@ class ModuleStarter {
         return createClient(contract, this.dispatchTo(contract.module), { caller: moduleCaller(module.name) });
       },
       dispatchTo: (name) => this.dispatchTo(name),
+      isReady: () => this.ready,
     };
     const started = await module.start(context);
     this.started.push({ name: module.name, module: started });
@@ -160,28 +164,29 @@ class ModuleStarter {
 /** Starts modules in the order of their needs. When one fails, those before it are stopped again. */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
   const starter = new ModuleStarter(options);
-  let ready = false;
   const stop = async () => {
-    ready = false;
+    starter.ready = false;
     await starter.stop();
     await options.ports.close();
   };
+  const clientOf: RunningProcess['client'] = (contract) => createClient(contract, starter.dispatchTo(contract.module), { caller: moduleCaller('program') });
   try {
     for (const module of inOrderOfNeeds(options.modules, Object.keys(options.configuration.MOBILITY_PEERS))) {
       options.onProgress?.(module.name);
       await starter.start(module);
     }
-    ready = true;
+    await options.beforeReady?.(clientOf);
+    starter.ready = true;
   } catch (error) {
     await stop();
     throw error;
   }
   return {
     ports: options.ports,
-    client: (contract) => createClient(contract, starter.dispatchTo(contract.module), { caller: moduleCaller('program') }),
+    client: clientOf,
     served: (module) => starter.dispatches.get(module),
     database: (module) => starter.databases.get(module),
-    isReady: () => ready,
+    isReady: () => starter.ready,
     stop,
   };
 }

@@ -86,7 +86,12 @@ async function insertReserved(services: BookingServices, row: BookingRow): Promi
 /** Moves a reserved booking on by what the payment says. Safe to repeat: a booking that has moved on stays. */
 export async function applyPayment(transaction: Transaction, bookingId: string, payment: Payment, now: Date): Promise<BookingRow> {
   const row = await lockOwn(transaction, bookingId, undefined);
-  if (row.state !== 'reserved') return row;
+  if (row.state !== 'reserved') {
+    // The answer came after the booking was given up: what was held goes back.
+    const givenUp = row.state === 'failed' || row.state === 'cancelled' || row.state === 'expired';
+    if (givenUp && payment.state === 'authorised') transaction.schedule({ kind: 'payment-release', key: row.id, dueAt: now });
+    return row;
+  }
   switch (payment.state) {
     case 'authorised':
     case 'captured':
