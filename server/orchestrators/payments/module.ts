@@ -1,0 +1,65 @@
+/** Wiring of the payment orchestrator: which providers are set up, and their limits. */
+import { defineModule, type ModuleContext } from '../../module.ts';
+import { AdyenProvider } from './adyen.ts';
+import { paymentsOrchestratorContract } from './contract.ts';
+import { Orchestrator } from './orchestrator.ts';
+import type { PaymentProvider } from './port.ts';
+import { GuardedProvider } from './resilience.ts';
+import { AttemptStore } from './store.ts';
+import { StripeProvider } from './stripe.ts';
+
+const breakAfterFailures = 5;
+const halfOpenAfterMs = 5_000;
+
+/** Stripe first, then Adyen; those that are configured. @throws Error when there is none outside of demo mode */
+function configuredProviders({ configuration, clock }: ModuleContext): PaymentProvider[] {
+  const { demo, MOBILITY_PAYMENT_TIMEOUT_MS: timeoutMs } = configuration;
+  const stripeKey = configuration.MOBILITY_STRIPE_KEY ?? (demo && configuration.MOBILITY_STRIPE_URL ? 'sk_test_sandbox' : undefined);
+  const adyenKey = configuration.MOBILITY_ADYEN_KEY ?? (demo && configuration.MOBILITY_ADYEN_URL ? 'sandbox' : undefined);
+  const providers: PaymentProvider[] = [];
+  if (stripeKey) providers.push(new StripeProvider({ key: stripeKey, ...(configuration.MOBILITY_STRIPE_URL && { url: configuration.MOBILITY_STRIPE_URL }), timeoutMs }));
+  if (adyenKey && configuration.MOBILITY_ADYEN_URL) {
+    providers.push(new AdyenProvider({
+      key: adyenKey, url: configuration.MOBILITY_ADYEN_URL, merchantAccount: configuration.MOBILITY_ADYEN_MERCHANT, timeoutMs,
+      returnUrl: configuration.publicUrl, nowMs: () => clock.nowMs(),
+    }));
+  }
+  if (providers.length === 0 && !demo) throw new Error('no payment provider is set up: set MOBILITY_STRIPE_KEY, or MOBILITY_ADYEN_KEY with MOBILITY_ADYEN_URL');
+  return providers;
+}
+
+export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestratorContract.operations>({
+  name: 'payments-orchestrator',
+  contract: paymentsOrchestratorContract,
+  needs: [],
+  migrations: new URL('./migrations/', import.meta.url),
+  async start(context) {
+    const { configuration, database, clock, logger, metrics } = context;
+    const timeoutMs = configuration.MOBILITY_PAYMENT_TIMEOUT_MS;
+    const adapters = configuredProviders(context);
+    const orchestrator = new Orchestrator({
+      providers: adapters.map((adapter) => new GuardedProvider(adapter, { timeoutMs, breakAfterFailures, halfOpenAfterMs })),
+      store: new AttemptStore(database), clock, logger, metrics, shareTokens: configuration.demo,
+      // Two providers, two tries each, and time to write it down.
+      graceMs: 4 * timeoutMs + 2_000,
+    });
+    return {
+      handlers: {
+        attachMethod: ({ body }) => orchestrator.attachMethod(body),
+        detachMethod: async ({ body }) => {
+          await orchestrator.detachMethod(body.methods);
+          return undefined;
+        },
+        authorise: ({ body }) => orchestrator.authorise(body),
+        lookup: ({ body }) => orchestrator.lookup(body.attempt),
+        capture: ({ body }) => orchestrator.modify('capture', body),
+        void: ({ body }) => orchestrator.modify('void', { ...body, amountMinor: 0, currency: '' }),
+        refund: ({ body }) => orchestrator.modify('refund', body),
+        getProviderHealth: async () => ({ providers: orchestrator.health() }),
+      },
+      async stop() {
+        await Promise.all(adapters.map((adapter) => adapter.close()));
+      },
+    };
+  },
+});
