@@ -1,0 +1,77 @@
+/** `mobility serve`: starts modules, seeds the demo, says when it is ready, and stops cleanly. */
+import { mkdir } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { modules, modulesOfTarget } from '../../modules.ts';
+import { freePort } from '../../infra/free-port.ts';
+import { type Configuration, readConfiguration } from '../configuration.ts';
+import { openInternalServer } from '../internal-server.ts';
+import { openPorts, startProcess } from '../process.ts';
+import { Progress } from '../progress.ts';
+
+const stopLimitMs = 10_000;
+
+/** Resolves with the first signal that asks us to stop. */
+const untilAskedToStop = (): Promise<string> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+  });
+
+/** Takes a free port where 0 was given: addresses are part of tokens, so they have to be known before anything starts. */
+async function withPorts(configuration: Configuration): Promise<Configuration> {
+  if (configuration.PORT !== 0) return configuration;
+  const PORT = await freePort();
+  return { ...configuration, PORT, publicUrl: configuration.MOBILITY_PUBLIC_URL ?? `http://localhost:${PORT}` };
+}
+
+/** Runs until SIGTERM or SIGINT. @returns the exit code */
+export async function runServe(rest: string[]): Promise<number> {
+  const { values } = parseArgs({ args: rest, options: { target: { type: 'string', default: 'all' } } });
+  const configuration = await withPorts(readConfiguration(process.env));
+  const selected = modulesOfTarget(values.target);
+  const whole = selected.length === modules.length;
+  const progress = new Progress(process.stderr);
+  const stopped = untilAskedToStop();
+  await mkdir(configuration.MOBILITY_HOME, { recursive: true, mode: 0o700 });
+
+  // Closed in the reverse order of opening.
+  const open: { name: string; close(): Promise<unknown> }[] = [];
+  const closeAll = async () => {
+    for (const part of open.toReversed()) await part.close();
+  };
+  try {
+    const demo = configuration.demo && whole ? await (await import('../../demo/demo.ts')).openDemo(configuration, progress) : undefined;
+    if (demo) open.push({ name: 'sandboxes', close: () => demo.close() });
+    const riderApp = whole && configuration.MOBILITY_RIDER_APP ? (await import('../rider-app.ts')).buildRiderApp(progress) : Promise.resolve();
+    const ports = await progress.during('opening the database and the event log', openPorts(configuration));
+    const running = await startProcess({
+      configuration, modules: selected, ports,
+      onProgress: (module) => progress.say(`starting ${module}`),
+      beforeReady: async (client) => {
+        await demo?.seed(client);
+        await riderApp;
+      },
+    });
+    open.push({ name: 'modules', close: () => running.stop() });
+    if (!whole) {
+      const server = await openInternalServer(running, configuration.HOST, configuration.MOBILITY_INTERNAL_PORT);
+      open.push({ name: 'internal server', close: () => server.close() });
+      const address = server.addresses()[0];
+      process.stdout.write(`internal http://${configuration.HOST}:${address?.port}\n`);
+    }
+    if (demo) {
+      const simulator = await progress.during('waking the vehicles', demo.startSimulator(running));
+      open.push({ name: 'simulator', close: () => simulator.close() });
+    }
+    progress.done();
+    process.stdout.write(selected.some((module) => module.name === 'gateway') ? `ready ${configuration.publicUrl}\n` : `ready ${values.target}\n`);
+    await stopped;
+  } catch (error) {
+    progress.done();
+    await closeAll();
+    throw error;
+  }
+  // What does not finish in time is cut off: a restart picks it up, as after a power cut.
+  setTimeout(() => process.exit(1), stopLimitMs).unref();
+  await closeAll();
+  return 0;
+}
