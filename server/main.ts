@@ -24,6 +24,10 @@ const commands: Record<string, Command> = {
     summary: 'make a city of an operator\'s feed: import gbfs URL|FOLDER [--id city] [--dry-run]',
     run: async (rest) => (await import('./program/commands/import.ts')).runImport(rest, process),
   },
+  bench: {
+    summary: 'run a benchmark and print its figures: bench NAME',
+    run: async (rest) => (await import('./program/commands/bench.ts')).runBench(rest),
+  },
   'run-tests': {
     summary: 'run all tests (what `npm test` does)',
     run: async (rest) => (await import('./program/commands/run-tests.ts')).runTests(rest),

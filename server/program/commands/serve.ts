@@ -55,8 +55,7 @@ export async function runServe(rest: string[]): Promise<number> {
     if (!whole) {
       const server = await openInternalServer(running, configuration.HOST, configuration.MOBILITY_INTERNAL_PORT);
       open.push({ name: 'internal server', close: () => server.close() });
-      const address = server.addresses()[0];
-      process.stdout.write(`internal http://${configuration.HOST}:${address?.port}\n`);
+      process.stdout.write(`internal ${server.listeningOrigin}\n`);
     }
     if (demo) {
       const simulator = await progress.during('waking the vehicles', demo.startSimulator(running));
