@@ -35,6 +35,8 @@ export interface SubscribeOptions {
   /** Handle in order; resolve when all are done. May be given the same events again. */
   handle(events: readonly CloudEvent[]): Promise<void>;
   maximumBatch?: number;
+  /** Batches of different partitions that may be handled side by side. 1 unless given. */
+  concurrency?: number;
   /** Where a group that is new begins. */
   from?: 'oldest' | 'newest';
 }
