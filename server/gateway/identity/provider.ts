@@ -1,0 +1,159 @@
+/** OAuth 2.1 and OpenID Connect by `oidc-provider`: who may sign in where, and what tokens say. */
+import { errors, Provider, type Configuration as ProviderConfiguration, type ClientMetadata, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Sql } from 'postgres';
+import type { Keys } from '../../infra/keys/port.ts';
+import type { Client, Role } from '../../wire/contract.ts';
+import { Problem } from '../../wire/problem.ts';
+import type { userContract } from '../../services/user/contract.ts';
+import { PostgresAdapter } from './adapter.ts';
+import { errorPage, logoutPage, loggedOutPage, localeOf } from './pages.ts';
+import { apiResource, apiScopes, scopesOfRoles } from './scopes.ts';
+
+export const accessTokenLifetimeSeconds = 15 * 60;
+const daySeconds = 24 * 3600;
+
+export interface IdentityOptions {
+  /** Where people reach the gateway, without a slash at the end. */
+  publicUrl: string;
+  demo: boolean;
+  keys: Keys;
+  sql: Sql;
+  user: Client<typeof userContract.operations>;
+  log(fields: object, message: string): void;
+}
+
+/** Where the app's own development server listens; sign-in may lead there in demo mode. */
+export const developmentOrigins = ['http://localhost:8081'];
+
+/** The first-party clients: the rider app, and in demo mode the city simulator. */
+async function clientsOf({ publicUrl, demo, keys }: IdentityOptions): Promise<ClientMetadata[]> {
+  const { port } = new URL(publicUrl);
+  // The same gateway under its other name is another origin.
+  const development = demo ? [...developmentOrigins, `http://localhost${port && `:${port}`}`, `http://127.0.0.1${port && `:${port}`}`] : [];
+  const origins = [...new Set([publicUrl, ...development])];
+  const clients: ClientMetadata[] = [{
+    client_id: 'rider-app', client_name: 'Rider app', token_endpoint_auth_method: 'none', application_type: 'web',
+    grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
+    redirect_uris: origins.map((origin) => `${origin}/callback`), post_logout_redirect_uris: origins.flatMap((origin) => [origin, `${origin}/`]),
+  }];
+  if (demo) {
+    clients.push({
+      client_id: 'simulator', client_name: 'City simulator', client_secret: await keys.secret('client:simulator'),
+      grant_types: ['client_credentials'], response_types: [], redirect_uris: [], scope: 'devices:provision vehicles:read cities:manage vehicles:manage',
+    });
+  }
+  return clients;
+}
+
+/** First-party clients need no consent: the grant has what the account's roles allow, and rejects the rest. */
+async function grantFor(context: KoaContextWithOIDC, user: IdentityOptions['user']) {
+  const { oidc } = context;
+  const accountId = oidc.session?.accountId;
+  const clientId = oidc.client?.clientId;
+  if (!accountId || !clientId) return undefined;
+  const known = oidc.session?.grantIdFor(clientId);
+  const grant = (known ? await oidc.provider.Grant.find(known) : undefined) ?? new oidc.provider.Grant({ accountId, clientId });
+  const { roles } = await user.getAccount({ params: { riderId: accountId } });
+  const allowed = scopesOfRoles(roles);
+  const requested = [...oidc.requestParamScopes];
+  grant.addOIDCScope([...oidc.requestParamOIDCScopes].join(' '));
+  grant.addResourceScope(apiResource, requested.filter((scope) => allowed.has(scope)).join(' '));
+  grant.rejectResourceScope(apiResource, requested.filter((scope) => !allowed.has(scope)).join(' '));
+  await grant.save();
+  return grant;
+}
+
+/** @returns undefined for accounts that may not sign in any more */
+async function livingAccount(user: IdentityOptions['user'], accountId: string) {
+  try {
+    const account = await user.getAccount({ params: { riderId: accountId } });
+    return account.state === 'active' ? account : undefined;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+function features(): ProviderConfiguration['features'] {
+  return {
+    devInteractions: { enabled: false },
+    clientCredentials: { enabled: true },
+    revocation: { enabled: true },
+    rpInitiatedLogout: {
+      enabled: true,
+      logoutSource: (context, form) => void (context.body = logoutPage(localeOf(context.get('accept-language')), form)),
+      postLogoutSuccessSource: (context) => void (context.body = loggedOutPage(localeOf(context.get('accept-language')))),
+    },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: () => apiResource,
+      useGrantedResource: () => true,
+      getResourceServerInfo(_context, indicator) {
+        if (indicator !== apiResource) throw new errors.InvalidTarget();
+        return { scope: apiScopes, audience: apiResource, accessTokenTTL: accessTokenLifetimeSeconds, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } };
+      },
+    },
+  };
+}
+
+async function configurationOf(options: IdentityOptions): Promise<ProviderConfiguration> {
+  const { keys, user, sql, publicUrl, demo } = options;
+  const secure = publicUrl.startsWith('https:');
+  const cookie = { httpOnly: true, overwrite: true, signed: true, sameSite: 'lax', secure } as const;
+  const { privateJwk } = await keys.signingKey('tokens', 'ES256');
+  const appOrigins = (await clientsOf(options)).flatMap((client) => client.redirect_uris ?? []).map((uri) => new URL(uri).origin);
+  return {
+    adapter: (model: string) => new PostgresAdapter(sql, model),
+    clients: await clientsOf(options),
+    jwks: { keys: [privateJwk as never] },
+    cookies: { keys: [await keys.secret('cookies')], long: cookie, short: cookie },
+    clientDefaults: { id_token_signed_response_alg: 'ES256' },
+    enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
+    responseTypes: ['code'],
+    scopes: ['openid', 'offline_access'],
+    claims: { openid: ['sub'], profile: ['name', 'locale'] },
+    pkce: { required: () => true },
+    features: features(),
+    rotateRefreshToken: true,
+    issueRefreshToken: async (_context, client) => client.grantTypeAllowed('refresh_token'),
+    expiresWithSession: async () => false,
+    clientBasedCORS: (_context, origin) => appOrigins.includes(origin) && demo,
+    findAccount: async (_context, accountId) => {
+      const account = await livingAccount(user, accountId);
+      return account && { accountId, claims: async () => ({ sub: accountId, name: account.name, locale: account.locale }) };
+    },
+    loadExistingGrant: (context) => grantFor(context, user),
+    extraTokenClaims: async (_context, token): Promise<{ roles: readonly Role[] }> =>
+      token.kind === 'AccessToken' ? { roles: (await user.getAccount({ params: { riderId: token.accountId } })).roles } : { roles: ['machine'] },
+    interactions: { url: (_context, interaction) => `/sign-in/${interaction.uid}` },
+    renderError: (context, out) => {
+      context.type = 'html';
+      context.body = errorPage(localeOf(context.get('accept-language')), out.error_description ?? out.error);
+    },
+    ttl: {
+      AccessToken: accessTokenLifetimeSeconds, ClientCredentials: accessTokenLifetimeSeconds, AuthorizationCode: 60, IdToken: 3600,
+      Interaction: 3600, Session: 14 * daySeconds, Grant: 90 * daySeconds, RefreshToken: 30 * daySeconds,
+    },
+  };
+}
+
+/** The identity provider; `callback()` of it is mounted at `/oidc`. */
+export async function openIdentity(options: IdentityOptions): Promise<Provider> {
+  const provider = new Provider(`${options.publicUrl}/oidc`, await configurationOf(options));
+  // The gateway says by which name and protocol it was reached; see `mount`.
+  provider.proxy = true;
+  provider.on('server_error', (_context, error) => options.log({ error }, 'identity provider failed'));
+  return provider;
+}
+
+/** An access token for an account without signing in; what the demo route gives out. */
+export async function mintAccessToken(provider: Provider, account: { id: string; role: 'rider' | 'staff' | 'admin' }): Promise<{ token: string; expiresInSeconds: number }> {
+  const client = await provider.Client.find('rider-app');
+  if (!client) throw new Error('client rider-app is not registered');
+  const token = new provider.AccessToken({ accountId: account.id, client, grantId: `demo-${account.id}`, gty: 'demo', scope: [...scopesOfRoles([account.role])].join(' ') } as never);
+  token.resourceServer = new provider.ResourceServer(apiResource, {
+    scope: apiScopes, audience: apiResource, accessTokenTTL: accessTokenLifetimeSeconds, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } },
+  });
+  token.extra = { roles: [account.role] };
+  return { token: await token.save(), expiresInSeconds: accessTokenLifetimeSeconds };
+}

@@ -1,0 +1,163 @@
+/** Serves the public operations: authenticate, limit, authorise, read the body, hand over to the module, answer. */
+import { Readable } from 'node:stream';
+import negotiate from '@fastify/accept-negotiator';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import { runInTrace, traceFrom } from '../infra/observability/trace.ts';
+import type { Caller, Operation } from '../wire/contract.ts';
+import { RawReply } from '../wire/contract.ts';
+import type { Answer, Dispatch, RawRequest } from '../wire/dispatch.ts';
+import { Problem } from '../wire/problem.ts';
+import type { Authenticator } from './authentication.ts';
+import { authorise } from './authorisation.ts';
+import { clientKey, type Limiter } from './limits.ts';
+import { type PublicOperation, routerPath } from './routes.ts';
+import { readUploads } from './uploads.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    caller: Caller | undefined;
+  }
+}
+
+export const defaultBodyLimitBytes = 128 * 1024;
+
+/** Answers are for one caller and now; nothing in them may run or be framed. */
+const answerHeaders = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+};
+
+const idempotencyKeyPattern = /^[\x21-\x7e]{1,200}$/;
+const jsonPattern = /^application\/(json|[a-z0-9.+-]+\+json)\s*(;|$)/i;
+const multipartPattern = /^multipart\/form-data\s*;/i;
+
+/** @throws Problem `idempotency-key-missing`, `invalid-request` */
+function idempotencyKeyOf(operation: Operation, request: FastifyRequest): string | undefined {
+  if (!operation.idempotent) return undefined;
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) throw new Problem('idempotency-key-missing');
+  if (typeof key !== 'string' || !idempotencyKeyPattern.test(key)) {
+    throw new Problem('invalid-request', 'The Idempotency-Key has to be 1 to 200 visible ASCII characters', { errors: [{ pointer: '/headers/idempotency-key', message: 'Not 1 to 200 visible ASCII characters' }] });
+  }
+  return key;
+}
+
+/** Refuses a body of the wrong kind or size before it is read. @throws Problem `unsupported-media-type`, `payload-too-large` */
+function checkBodyHeaders(operation: Operation, request: FastifyRequest): void {
+  const { headers } = request;
+  const length = Number(headers['content-length'] ?? 0);
+  if (length === 0 && headers['transfer-encoding'] === undefined) return;
+  if (length > (operation.bodyLimitBytes ?? defaultBodyLimitBytes)) throw new Problem('payload-too-large');
+  const contentType = headers['content-type'] ?? '';
+  const consumes = operation.consumes ?? 'application/json';
+  const fits = consumes === 'multipart/form-data' ? multipartPattern.test(contentType) : jsonPattern.test(contentType);
+  if (!fits) throw new Problem('unsupported-media-type', `This route takes ${consumes}`);
+}
+
+/** The one media type to answer with. @throws Problem `not-acceptable` */
+function acceptOf(operation: Operation, request: FastifyRequest): string {
+  const { accept } = request.headers;
+  if (!operation.produces) return 'application/json';
+  if (accept === undefined) return operation.produces[0] ?? 'application/json';
+  // A photo is what it was uploaded as: any of the types will do if one is accepted.
+  const chosen = negotiate.negotiate(accept, [...operation.produces]);
+  if (chosen === null) throw new Problem('not-acceptable', `This route makes ${operation.produces.join(', ')}`);
+  return chosen;
+}
+
+/** Streams that are open; they never end by themselves and have to be ended when the server stops. */
+export class OpenStreams {
+  readonly #open = new Set<Readable>();
+
+  add(stream: Readable): Readable {
+    this.#open.add(stream);
+    stream.once('close', () => this.#open.delete(stream));
+    return stream;
+  }
+
+  end(): void {
+    for (const stream of this.#open) stream.destroy();
+  }
+}
+
+function sendRaw(reply: FastifyReply, raw: RawReply, streams: OpenStreams): FastifyReply {
+  void reply.headers(raw.headers).header('content-type', raw.contentType);
+  if (typeof raw.body === 'string') return reply.send(raw.body);
+  if (raw.body instanceof Uint8Array) return reply.send(Buffer.from(raw.body.buffer, raw.body.byteOffset, raw.body.byteLength));
+  // Proxies must hand over each event as it comes.
+  void reply.header('x-accel-buffering', 'no');
+  return reply.send(streams.add(Readable.from(raw.body, { objectMode: false })));
+}
+
+function sendAnswer(reply: FastifyReply, answer: Answer, streams: OpenStreams): FastifyReply {
+  if (answer instanceof RawReply) return sendRaw(reply, answer, streams);
+  return answer.status === 204 ? reply.code(204).send() : reply.code(answer.status).send(answer.json);
+}
+
+export interface OperationServices {
+  authenticator: Authenticator;
+  limiter: Limiter;
+  streams: OpenStreams;
+  dispatchTo(module: string): Dispatch;
+}
+
+/** What happens before the body is read: nobody unknown makes the server read megabytes. */
+function guard(operation: Operation, { authenticator, limiter }: OperationServices) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    let caller: Caller | undefined;
+    let refusal: unknown;
+    try {
+      const identified = authenticator.identify(request.headers.authorization);
+      caller = identified instanceof Promise ? await identified : identified;
+    } catch (error) {
+      refusal = error;
+    }
+    // Bad tokens count for their address, so that trying tokens is limited as well.
+    const state = await (caller ? limiter.take('user', caller.subject) : limiter.take('client', clientKey(request.ip)));
+    void reply.header('ratelimit-policy', state.policy).header('ratelimit', state.limit);
+    if (refusal) throw refusal;
+    authorise(operation.access, caller);
+    request.caller = caller;
+    idempotencyKeyOf(operation, request);
+    checkBodyHeaders(operation, request);
+  };
+}
+
+/** The request as the module's dispatch takes it. */
+async function rawRequestOf(operation: Operation, request: FastifyRequest): Promise<RawRequest> {
+  const raw: RawRequest = { params: request.params, query: request.query, body: request.body };
+  if (operation.consumes !== 'multipart/form-data') return raw;
+  if (!request.isMultipart()) throw new Problem('unsupported-media-type', 'This route takes multipart/form-data');
+  const { uploads, fields } = await readUploads(request, operation.bodyLimitBytes ?? defaultBodyLimitBytes);
+  return { ...raw, body: operation.body ? fields : undefined, uploads };
+}
+
+function handle({ module, name, operation }: PublicOperation, { dispatchTo, streams }: OperationServices): RouteHandlerMethod {
+  const dispatch = dispatchTo(module);
+  return async (request, reply) => {
+    const traceparent = request.headers['traceparent'];
+    const accept = acceptOf(operation, request);
+    const idempotencyKey = idempotencyKeyOf(operation, request);
+    void reply.headers(answerHeaders);
+    const raw = await rawRequestOf(operation, request);
+    const answer = await runInTrace(traceFrom(typeof traceparent === 'string' ? traceparent : undefined), () =>
+      dispatch(name, raw, { caller: request.caller, idempotencyKey, accept, signal: request.signal }));
+    return sendAnswer(reply, answer, streams);
+  };
+}
+
+/** One Fastify route for each public operation. */
+export function serveOperations(server: FastifyInstance, operations: readonly PublicOperation[], services: OperationServices): void {
+  server.decorateRequest('caller', undefined);
+  for (const entry of operations) {
+    const { operation } = entry;
+    server.route({
+      method: operation.method,
+      url: routerPath(operation.path),
+      bodyLimit: operation.bodyLimitBytes ?? defaultBodyLimitBytes,
+      config: { operation: `${entry.module}.${entry.name}` },
+      onRequest: guard(operation, services),
+      handler: handle(entry, services),
+    });
+  }
+}

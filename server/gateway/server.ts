@@ -1,0 +1,85 @@
+/** The HTTP server of the gateway, put together. */
+import { randomUUID } from 'node:crypto';
+import multipart from '@fastify/multipart';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger, Metrics } from '../infra/observability/port.ts';
+import { Problem } from '../wire/problem.ts';
+import { errorHandler, sendProblem, toProblem } from './errors.ts';
+import { defaultBodyLimitBytes, type OperationServices, serveOperations } from './operations.ts';
+import { methodsByPath, type PublicOperation } from './routes.ts';
+import { addSecurity, type SecurityOptions } from './security.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** `booking.createBooking`; the name in metrics. */
+    operation?: string;
+  }
+}
+
+export interface ServerOptions extends OperationServices {
+  logger: Logger;
+  metrics: Metrics;
+  operations: readonly PublicOperation[];
+  /** Proxies whose X-Forwarded-For is believed; none, and the header is ignored. */
+  trustedProxies: readonly string[];
+  security: SecurityOptions;
+}
+
+export type NotFoundHandler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
+
+const requestIdPattern = /^[A-Za-z0-9._:-]{8,128}$/;
+
+function requestIdOf(header: string | string[] | undefined): string {
+  return typeof header === 'string' && requestIdPattern.test(header) ? header : randomUUID();
+}
+
+/** Bodies that are empty are no bodies, whatever their type says; `__proto__` in one is malformed. */
+function addJsonParser(server: FastifyInstance): void {
+  const parse = server.getDefaultJsonParser('error', 'error');
+  server.addContentTypeParser(/^application\/([a-z0-9.+-]+\+)?json\b/, { parseAs: 'string' }, (request, body, done) => {
+    if (body.length === 0) done(null, undefined);
+    else void parse(request, body as string, done);
+  });
+}
+
+function measure(server: FastifyInstance, metrics: Metrics): void {
+  server.addHook('onResponse', (request, reply, done) => {
+    const { operation } = request.routeOptions.config;
+    if (operation) metrics.observeSeconds('http_request_seconds', 'Time to answer a request of the public API', reply.elapsedTime / 1000, { operation, status: String(reply.statusCode) });
+    done();
+  });
+}
+
+/** A server with the public operations, that does not listen yet. */
+export async function createServer(options: ServerOptions): Promise<{ server: FastifyInstance; notFound: NotFoundHandler }> {
+  const { logger, metrics, operations } = options;
+  const server = fastify({
+    genReqId: (request) => requestIdOf(request.headers['x-request-id']),
+    requestIdHeader: false,
+    bodyLimit: defaultBodyLimitBytes,
+    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    forceCloseConnections: 'idle',
+    requestTimeout: 60_000,
+    routerOptions: { maxParamLength: 500, ignoreTrailingSlash: false },
+    frameworkErrors: (error, request, reply) => void sendProblem(reply as never, error.code === 'FST_ERR_BAD_URL' ? new Problem('invalid-request', 'The path is not valid') : toProblem(error), request.id),
+  });
+  server.setErrorHandler(errorHandler(logger));
+  server.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
+  });
+  await addSecurity(server, options.security);
+  server.removeContentTypeParser('text/plain');
+  server.removeContentTypeParser('application/json');
+  addJsonParser(server);
+  await server.register(multipart, { throwFileSizeLimit: true });
+  measure(server, metrics);
+  const methodsOf = methodsByPath(operations);
+  const notFound: NotFoundHandler = (request, reply) => {
+    const allowed = methodsOf(request.url.split('?', 1)[0] ?? '');
+    if (allowed.length === 0) return sendProblem(reply, new Problem('not-found', 'There is no such path'), request.id);
+    return sendProblem(reply.header('allow', allowed.join(', ')), new Problem('method-not-allowed'), request.id);
+  };
+  serveOperations(server, operations, options);
+  return { server, notFound };
+}
