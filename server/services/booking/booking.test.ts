@@ -129,10 +129,14 @@ describe('reserving', () => {
     const { id } = await book();
     const other = riderCaller();
     const params = { bookingId: id };
-    for (const attempt of [
-      world.booking.getBooking({ params }, { caller: other }), world.booking.cancel({ params }, { caller: other }), world.booking.unlock({ params }, { caller: other }),
-      world.booking.end({ params, body: {} }, { caller: other }), world.booking.giveFeedback({ params, body: { rating: 1 } }, { caller: other, idempotencyKey: v7() }),
-    ]) expect(await refusal(attempt)).toBe('not-found');
+    const attempts = [
+      () => world.booking.getBooking({ params }, { caller: other }),
+      () => world.booking.cancel({ params }, { caller: other }),
+      () => world.booking.unlock({ params }, { caller: other }),
+      () => world.booking.end({ params, body: {} }, { caller: other }),
+      () => world.booking.giveFeedback({ params, body: { rating: 1 } }, { caller: other, idempotencyKey: v7() }),
+    ];
+    for (const attempt of attempts) expect(await refusal(attempt())).toBe('not-found');
     expect((await get(id)).state).toBe('confirmed');
   });
 });
