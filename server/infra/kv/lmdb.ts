@@ -31,9 +31,9 @@ class Storage {
     this.#sequence = root.openDB({ name: 'sequence' });
   }
 
-  /** Many writes that are asked for at the same time share one transaction and one flush to the disk. */
+  /** All of `work` or nothing. Writes that are asked for at the same time share one flush to the disk. */
   write<Result>(work: () => Result): Promise<Result> {
-    return this.#root.transaction(work);
+    return this.#root.childTransaction(work);
   }
 
   /** What is committed, also by other processes, and has not expired. */
