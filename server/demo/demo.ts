@@ -13,24 +13,28 @@ export interface Demo {
   /** Makes Frankfurt where there is none yet. */
   seed(client: RunningProcess['client']): Promise<void>;
   /** Wakes vehicles and riders of the simulator; they use what is public only. */
-  startSimulator(running: RunningProcess): Promise<{ close(): Promise<void> }>;
+  startSimulator(progress: Progress): Promise<{ close(): Promise<void> } | undefined>;
   close(): Promise<void>;
 }
 
 const seed = 20_261_122;
 
-/** Opens what has to be there before the modules start, and writes its addresses into the configuration. */
-export async function openDemo(configuration: Configuration, progress: Progress): Promise<Demo> {
+/**
+ * Opens what has to be there before the modules start, and writes its addresses into the configuration.
+ * @param modules of this process: sandboxes stand beside the payments orchestrator, vehicles beside the IoT core
+ */
+export async function openDemo(configuration: Configuration, modules: ReadonlySet<string>, progress: Progress): Promise<Demo> {
   const folder = join(configuration.MOBILITY_HOME, 'simulator');
-  const stripe = configuration.MOBILITY_STRIPE_URL ? undefined : await startStripeSandbox({ port: 0, folder: join(folder, 'stripe') });
-  const adyen = configuration.MOBILITY_ADYEN_URL ? undefined : await startAdyenSandbox({ port: 0, folder: join(folder, 'adyen') });
+  const stripe = configuration.MOBILITY_STRIPE_URL || !modules.has('payments-orchestrator') ? undefined : await startStripeSandbox({ port: 0, folder: join(folder, 'stripe') });
+  const adyen = configuration.MOBILITY_ADYEN_URL || !modules.has('payments-orchestrator') ? undefined : await startAdyenSandbox({ port: 0, folder: join(folder, 'adyen') });
   if (stripe) Object.assign(configuration, { MOBILITY_STRIPE_URL: stripe.url, MOBILITY_STRIPE_KEY: 'sk_test_sandbox' });
   if (adyen) Object.assign(configuration, { MOBILITY_ADYEN_URL: adyen.url, MOBILITY_ADYEN_KEY: 'sandbox' });
-  const nearFieldPort = await freePort();
-  configuration.nearFieldUrl = `http://127.0.0.1:${nearFieldPort}`;
+  const nearFieldPort = modules.has('iot') ? await freePort() : undefined;
+  if (nearFieldPort) configuration.MOBILITY_NEAR_FIELD_URL = `http://127.0.0.1:${nearFieldPort}`;
 
   return {
     async seed(client) {
+      if (!modules.has('vehicle')) return;
       const vehicles = client(vehicleContract);
       const { items } = await vehicles.listCities({});
       if (items.some((city) => city.id === 'frankfurt')) return;

@@ -31,6 +31,7 @@ export const settings = {
   MOBILITY_LOG_LEVEL: setting(z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('warn'), 'least severity that is logged'),
   MOBILITY_VEHICLES: setting(z.coerce.number().int().min(0).max(50_000).default(500), 'demo: simulated vehicles in Frankfurt'),
   MOBILITY_SIMULATED_RIDERS: setting(z.coerce.number().int().min(0).max(2_000).default(20), 'demo: riders of the simulator, who use the public API'),
+  MOBILITY_NEAR_FIELD_URL: setting(z.url().optional(), 'demo: the stand-in for the radio link between phone and vehicle; the simulator of the same process sets it'),
   MOBILITY_CLOCK_OFFSET_SECONDS: setting(z.coerce.number().default(0), 'demo: added to the clock, to see what time does'),
   MOBILITY_VERIFICATION: setting(z.enum(['automatic', 'manual']).optional(), 'who verifies identity and licence: automatic in demo mode, staff otherwise'),
   MOBILITY_MAP_STYLE_URL: setting(z.url().optional(), 'MapLibre style of the rider app; a plain style of our own zones without it'),
@@ -47,8 +48,6 @@ type Raw = { [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema
 export type Configuration = Raw & {
   publicUrl: string;
   demo: boolean;
-  /** Where the demo has its stand-in for the radio link between phone and vehicle; set when the simulator runs. */
-  nearFieldUrl?: string;
 };
 
 /** A setting that cannot be used; the message names it. */

@@ -28,7 +28,7 @@ export async function runServe(rest: string[]): Promise<number> {
   const { values } = parseArgs({ args: rest, options: { target: { type: 'string', default: 'all' } } });
   const configuration = await withPorts(readConfiguration(process.env));
   const selected = modulesOfTarget(values.target);
-  const whole = selected.length === modules.length;
+  const names = new Set(selected.map((module) => module.name));
   const progress = new Progress(process.stderr);
   const stopped = untilAskedToStop();
   await mkdir(configuration.MOBILITY_HOME, { recursive: true, mode: 0o700 });
@@ -39,9 +39,11 @@ export async function runServe(rest: string[]): Promise<number> {
     for (const part of open.toReversed()) await part.close();
   };
   try {
-    const demo = configuration.demo && whole ? await (await import('../../demo/demo.ts')).openDemo(configuration, progress) : undefined;
+    const demo = configuration.demo ? await (await import('../../demo/demo.ts')).openDemo(configuration, names, progress) : undefined;
     if (demo) open.push({ name: 'sandboxes', close: () => demo.close() });
-    const riderApp = whole && configuration.MOBILITY_RIDER_APP ? (await import('../rider-app.ts')).buildRiderApp(progress) : Promise.resolve();
+    const riderApp = names.has('gateway') && configuration.MOBILITY_RIDER_APP ? (await import('../rider-app.ts')).buildRiderApp(progress) : Promise.resolve();
+    // A failed build is told when everything else has started; until then it is nobody's rejection.
+    riderApp.catch(() => undefined);
     const ports = await progress.during('opening the database and the event log', openPorts(configuration));
     const running = await startProcess({
       configuration, modules: selected, ports,
@@ -52,17 +54,15 @@ export async function runServe(rest: string[]): Promise<number> {
       },
     });
     open.push({ name: 'modules', close: () => running.stop() });
-    if (!whole) {
+    if (selected.length < modules.length) {
       const server = await openInternalServer(running, configuration.HOST, configuration.MOBILITY_INTERNAL_PORT);
       open.push({ name: 'internal server', close: () => server.close() });
       process.stdout.write(`internal ${server.listeningOrigin}\n`);
     }
-    if (demo) {
-      const simulator = await progress.during('waking the vehicles', demo.startSimulator(running));
-      open.push({ name: 'simulator', close: () => simulator.close() });
-    }
+    const simulator = await demo?.startSimulator(progress);
+    if (simulator) open.push({ name: 'simulator', close: () => simulator.close() });
     progress.done();
-    process.stdout.write(selected.some((module) => module.name === 'gateway') ? `ready ${configuration.publicUrl}\n` : `ready ${values.target}\n`);
+    process.stdout.write(names.has('gateway') ? `ready ${configuration.publicUrl}\n` : `ready ${values.target}\n`);
     await stopped;
   } catch (error) {
     progress.done();

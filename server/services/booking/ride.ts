@@ -189,7 +189,7 @@ export function rideHandlers(services: BookingServices): Pick<Handlers<Operation
         .setProtectedHeader({ alg: key.algorithm, kid: key.keyId, typ: 'unlock+jwt' })
         .setSubject(row.riderId).setAudience(row.vehicleId).setJti(v7()).setIssuedAt(Math.floor(nowMs / 1000)).setExpirationTime(Math.floor(expiresAt.getTime() / 1000))
         .sign(key.privateKey);
-      return { token, expiresAt: expiresAt.toISOString(), ...(context.configuration.nearFieldUrl && { nearFieldUrl: `${context.configuration.nearFieldUrl}/near-field/vehicles/${encodeURIComponent(row.vehicleId)}/token` }) };
+      return { token, expiresAt: expiresAt.toISOString(), ...(context.configuration.MOBILITY_NEAR_FIELD_URL && { nearFieldUrl: `${context.configuration.MOBILITY_NEAR_FIELD_URL}/near-field/vehicles/${encodeURIComponent(row.vehicleId)}/token` }) };
     },
     async unlockRemotely(call) {
       const row = await readOwn(services, call.params.bookingId, callerOf(call));
