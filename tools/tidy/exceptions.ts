@@ -1,0 +1,14 @@
+/** What may stand although a rule of the house speaks against it. An entry that is no longer needed fails the test. */
+export interface Exception {
+  /** The finding without its line: the path, and what is named there. */
+  finding: string;
+  reason: string;
+}
+
+export const longFileExceptions: readonly Exception[] = [];
+
+export const longFunctionExceptions: readonly Exception[] = [];
+
+export const unitExceptions: readonly Exception[] = [
+  { finding: 'server/services/vehicle/contract.ts minBattery', reason: 'the query parameter of the public API has had this name from the beginning; its unit is in its description' },
+];

@@ -1,0 +1,51 @@
+/** Style is kept by tests. What a rule speaks against and may stand all the same is in exceptions.ts, with a reason. */
+import { expect, test } from 'vitest';
+import { filesBelow, readText, sourceFiles } from '../source/source.ts';
+import { longFileExceptions, longFunctionExceptions, unitExceptions } from './exceptions.ts';
+import { unexcused } from './findings.ts';
+import { longFiles, longFunctions } from './length.ts';
+import { emptyNames, machinePaths, missingRooms } from './places.ts';
+import { compareRules, skippedTests, testsOf } from './tests-and-rules.ts';
+import { unitlessNumbers } from './units.ts';
+
+const paths = filesBelow('.');
+const sources = sourceFiles();
+const isProse = /\.(md|json|ya?ml|sql|sh|svg)$|(^|\/)\.ci\/run$/;
+const readmes = () => new Map(paths.filter((path) => /^(server|simulator|libs)\/(.+\/)?README\.md$/.test(path)).map((path) => [path, readText(path)]));
+
+test('files are short', () => {
+  expect(unexcused(longFiles(sources), longFileExceptions)).toEqual([]);
+});
+
+test('functions are short', () => {
+  expect(unexcused(longFunctions(sources), longFunctionExceptions)).toEqual([]);
+});
+
+test('numbers in public names say their unit', () => {
+  expect(unexcused(unitlessNumbers(sources), unitExceptions)).toEqual([]);
+});
+
+test('no test is skipped, none hides others', () => {
+  expect(sources.flatMap(skippedTests)).toEqual([]);
+});
+
+test('every numbered rule has a test, every number in a test is a rule', () => {
+  expect(compareRules(readmes(), sources.flatMap(testsOf))).toEqual({ withoutTest: [], unknown: [], twice: [] });
+});
+
+test('every module has the same rooms', () => {
+  expect(missingRooms(paths)).toEqual([]);
+});
+
+test('names of files and folders say what is in them', () => {
+  expect(emptyNames(paths)).toEqual([]);
+});
+
+test('nothing names a folder of one machine', () => {
+  const prose = paths.filter((path) => isProse.test(path) && !/(package-lock|\/fixtures\/.+)\.json$/.test(path)).map((path) => ({ path, text: readText(path) }));
+  expect([...sources, ...prose].filter(({ path }) => !path.startsWith('tools/tidy/')).flatMap(({ path, text }) => machinePaths(path, text))).toEqual([]);
+});
+
+test('every exception has a reason', () => {
+  expect([...longFileExceptions, ...longFunctionExceptions, ...unitExceptions].filter(({ reason }) => reason.length < 20)).toEqual([]);
+});
