@@ -218,13 +218,11 @@ export class Payments {
       const payment = await lockPayment(sql, attempt.bookingId);
       if (!payment) throw new Error(`the payment of ${attempt.bookingId} has vanished`);
       if (attempt.kind === 'refund') throw new Error('refunds are settled on their own');
+      const [open] = await sql`select 1 from attempts where attempt = ${attempt.attempt} and state = 'open'`;
+      // Somebody else, with the same answer, was quicker.
+      if (!open) return payment;
       const settlement = settle({ ...payment, ...factsOf(payment) }, attempt as OpenAttempt, outcome);
-      if (settlement.attempt === 'open') {
-        const [still] = await sql`select 1 from attempts where attempt = ${attempt.attempt} and state = 'open'`;
-        if (!still) return payment;
-      } else if (!(await closeAttempt(sql, attempt.attempt, settlement.attempt, outcome.provider, outcome.providerReference))) {
-        return payment;
-      }
+      if (settlement.attempt !== 'open') await closeAttempt(sql, attempt.attempt, settlement.attempt, outcome.provider, outcome.providerReference);
       const { state, authorisedMinor, capturedMinor, debtMinor, failureCode, actionUrl, hold } = settlement.payment;
       const nextCheckAt = this.#nextCheck(transaction, payment, settlement.askAgain || (payment.voidRequested && state === 'authorised'));
       const answeredPending = state === 'pending' || (payment.answeredPending && state === 'action-required');
