@@ -14,20 +14,29 @@ const maximumKeyBytes = 1024;
 const sweptPerWrite = 8;
 const tableName = /^[a-z0-9-]{1,64}$/;
 
+const expiryBytes = 6;
+
+function expiryKey(expiresAtMs: number, itemKey: Uint8Array): Uint8Array {
+  const key = Buffer.alloc(expiryBytes + itemKey.length);
+  key.writeUIntBE(Math.min(Math.max(0, Math.ceil(expiresAtMs)), 2 ** 48 - 1), 0, expiryBytes);
+  key.set(itemKey, expiryBytes);
+  return key;
+}
+
 /** The tables of the store in LMDB; every method but `read` must be called inside `write`. */
 class Storage {
   readonly #root: RootDatabase;
   readonly #clock: Clock;
   readonly #items: Database<StoredItem, Uint8Array>;
-  /** `[expiry, item key]`, for the sweep. */
-  readonly #expiries: Database<boolean, [number, Uint8Array]>;
+  /** The sweep's list: the expiry in six bytes, then the item's key. */
+  readonly #expiries: Database<boolean, Uint8Array>;
   readonly #sequence: Database<number, string>;
 
   constructor(root: RootDatabase, clock: Clock) {
     this.#root = root;
     this.#clock = clock;
     this.#items = root.openDB({ name: 'items', keyEncoding: 'binary' });
-    this.#expiries = root.openDB({ name: 'expiries' });
+    this.#expiries = root.openDB({ name: 'expiries', keyEncoding: 'binary' });
     this.#sequence = root.openDB({ name: 'sequence' });
   }
 
@@ -53,7 +62,7 @@ class Storage {
     this.remove(key);
     this.#sequence.putSync('version', version);
     this.#items.putSync(key, { json, version, ...(expiresAtMs !== undefined && { expiresAtMs }) });
-    if (expiresAtMs !== undefined) this.#expiries.putSync([expiresAtMs, key], true);
+    if (expiresAtMs !== undefined) this.#expiries.putSync(expiryKey(expiresAtMs, key), true);
     this.#sweep();
     return version;
   }
@@ -61,13 +70,13 @@ class Storage {
   remove(key: Uint8Array): void {
     const before = this.#items.get(key);
     if (!before) return;
-    if (before.expiresAtMs !== undefined) this.#expiries.removeSync([before.expiresAtMs, key]);
+    if (before.expiresAtMs !== undefined) this.#expiries.removeSync(expiryKey(before.expiresAtMs, key));
     this.#items.removeSync(key);
   }
 
   #sweep(): void {
-    const expired = [...this.#expiries.getKeys({ limit: sweptPerWrite })].filter(([expiresAtMs]) => expiresAtMs <= this.#clock.nowMs());
-    for (const [, key] of expired) this.remove(key);
+    const due = this.#expiries.getKeys({ end: expiryKey(this.#clock.nowMs(), new Uint8Array()), limit: sweptPerWrite });
+    for (const key of [...due]) this.remove(key.subarray(expiryBytes));
   }
 
   #unlessExpired(item: StoredItem | undefined): StoredItem | undefined {
