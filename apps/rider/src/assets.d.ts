@@ -1,0 +1,5 @@
+declare module '*.ttf' {
+  const asset: number;
+  export default asset;
+}
+declare module '*.css';

@@ -1,0 +1,1 @@
+export function BookingScreen({ bookingId }: { bookingId: string }) { return <>{bookingId}</>; }

@@ -1,0 +1,1 @@
+export function EndRideScreen({ bookingId }: { bookingId: string }) { return <>{bookingId}</>; }

@@ -1,0 +1,1 @@
+export function ExploreScreen() { return null; }

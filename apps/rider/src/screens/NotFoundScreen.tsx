@@ -1,0 +1,1 @@
+export function NotFoundScreen() { return null; }

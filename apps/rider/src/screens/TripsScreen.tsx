@@ -1,0 +1,1 @@
+export function TripsScreen() { return null; }

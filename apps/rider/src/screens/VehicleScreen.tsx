@@ -1,0 +1,1 @@
+export function VehicleScreen({ vehicleId }: { vehicleId: string }) { return <>{vehicleId}</>; }

@@ -1,0 +1,10 @@
+/** Shows the sign-in page of the platform: on a phone in the system's own browser sheet. */
+import { openAuthSessionAsync } from 'expo-web-browser';
+
+export const redirectUri = (_origin: string): string => 'mobility://callback';
+
+/** The address that the page came back with, or undefined when the rider closed it. */
+export async function openSignInPage(address: string, redirect: string): Promise<string | undefined> {
+  const result = await openAuthSessionAsync(address, redirect);
+  return result.type === 'success' ? result.url : undefined;
+}
