@@ -91,7 +91,7 @@ export const boundaryRules: readonly BoundaryRule[] = [
   {
     name: 'nothing imports tests',
     reason: 'What tests share lives in testing/ or conformance.ts and is imported by tests only.',
-    from: /^(server|simulator|libs|apps|bench|tools)\//, fromNot: isTest,
+    from: /^(server|simulator|libs|apps|tools)\//, fromNot: isTest,
     to: String.raw`^tests/|\.test\.tsx?$|/testing/|/testing\.ts$|/conformance[a-z-]*\.ts$|^(vitest|fast-check)$`,
   },
   {
