@@ -62,28 +62,35 @@ class LmdbEventLog implements EventLog {
     if (encoded.length === 0) return;
     await new Promise<void>((resolve, reject) => {
       this.#pending.push({ topic, events: encoded, resolve, reject });
-      this.#appending ??= this.#appendAll().finally(() => {
-        this.#appending = undefined;
-      });
+      this.#appending ??= this.#appendAll();
     });
   }
 
   /** What is asked for while one transaction is on its way to the disk goes together into the next. */
   async #appendAll(): Promise<void> {
-    // Those that are asked for in the same turn go together, too.
-    await Promise.resolve();
-    while (this.#pending.length > 0) {
-      const batch = this.#takePending();
-      try {
-        await this.#storage.write(() => {
-          for (const [topic, events] of groupByTopic(batch)) this.#storage.append(topic, events);
-        });
-        for (const { resolve } of batch) resolve();
-        for (const topic of new Set(batch.map((append) => append.topic))) this.#wake(topic);
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
+    try {
+      while (this.#pending.length > 0) {
+        // All that is asked for in this turn goes together, also by callers that were answered just now.
+        await new Promise((resolve) => setImmediate(resolve));
+        await this.#appendBatch(this.#takePending());
       }
+    } finally {
+      // In the very step that saw nothing pending: the next append begins anew.
+      this.#appending = undefined;
     }
+  }
+
+  async #appendBatch(batch: readonly PendingAppend[]): Promise<void> {
+    try {
+      await this.#storage.write(() => {
+        for (const [topic, events] of groupByTopic(batch)) this.#storage.append(topic, events);
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+      return;
+    }
+    for (const { resolve } of batch) resolve();
+    for (const topic of new Set(batch.map((append) => append.topic))) this.#wake(topic);
   }
 
   #takePending(): PendingAppend[] {
