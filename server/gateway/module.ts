@@ -18,11 +18,12 @@ import { openApiDocument } from './openapi.ts';
 import { OpenStreams } from './operations.ts';
 import { openRefusals } from './refusals.ts';
 import { publicOperations } from './routes.ts';
-import { createServer } from './server.ts';
+import { createServer, SilentConnections } from './server.ts';
 
 const riderAppFolder = new URL('../../apps/rider/dist/', import.meta.url);
 const cleaning = 'identity-cleaning';
 const hourMs = 3600 * 1000;
+const stopWithinMs = 4000;
 
 /** File in MOBILITY_HOME with the address of the running gateway, for commands on the same machine. */
 export const addressFile = 'gateway.url';
@@ -82,6 +83,7 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
     if (configuration.MOBILITY_RIDER_APP) await serveApp(server, riderAppFolder, notFound);
     else server.setNotFoundHandler(notFound);
     await cleanIdentity(context);
+    const silent = new SilentConnections(server.server);
     await server.listen({ host: configuration.HOST, port: configuration.PORT });
     await writeFile(join(configuration.MOBILITY_HOME, addressFile), publicUrl);
     return {
@@ -94,7 +96,11 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
       async stop() {
         refusals.close();
         streams.end();
+        silent.destroy();
+        // Requests that were accepted are finished; a client that never ends its own is cut off.
+        const cutOff = setTimeout(() => server.server.closeAllConnections(), stopWithinMs);
         await server.close();
+        clearTimeout(cutOff);
       },
     };
   },

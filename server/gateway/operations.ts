@@ -1,7 +1,7 @@
 /** Serves the public operations: authenticate, limit, authorise, read the body, hand over to the module, answer. */
 import { Readable } from 'node:stream';
-import negotiate from '@fastify/accept-negotiator';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import Negotiator from 'negotiator';
 import { runInTrace, traceFrom } from '../infra/observability/trace.ts';
 import type { Caller, Operation } from '../wire/contract.ts';
 import { RawReply } from '../wire/contract.ts';
@@ -59,9 +59,8 @@ function acceptOf(operation: Operation, request: FastifyRequest): string {
   const { accept } = request.headers;
   if (!operation.produces) return 'application/json';
   if (accept === undefined) return operation.produces[0] ?? 'application/json';
-  // A photo is what it was uploaded as: any of the types will do if one is accepted.
-  const chosen = negotiate.negotiate(accept, [...operation.produces]);
-  if (chosen === null) throw new Problem('not-acceptable', `This route makes ${operation.produces.join(', ')}`);
+  const chosen = new Negotiator({ headers: { accept } }).mediaType([...operation.produces]);
+  if (chosen === undefined) throw new Problem('not-acceptable', `This route makes ${operation.produces.join(', ')}`);
   return chosen;
 }
 

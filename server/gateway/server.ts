@@ -1,5 +1,7 @@
 /** The HTTP server of the gateway, put together. */
 import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import multipart from '@fastify/multipart';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger, Metrics } from '../infra/observability/port.ts';
@@ -61,7 +63,7 @@ export async function createServer(options: ServerOptions): Promise<{ server: Fa
     forceCloseConnections: 'idle',
     requestTimeout: 60_000,
     routerOptions: { maxParamLength: 500, ignoreTrailingSlash: false },
-    frameworkErrors: (error, request, reply) => void sendProblem(reply as never, error.code === 'FST_ERR_BAD_URL' ? new Problem('invalid-request', 'The path is not valid') : toProblem(error), request.id),
+    frameworkErrors: (error, request, reply) => void sendProblem((reply as FastifyReply).header('x-request-id', request.id), error.code === 'FST_ERR_BAD_URL' ? new Problem('invalid-request', 'The path is not valid') : toProblem(error), request.id),
   });
   server.setErrorHandler(errorHandler(logger));
   server.addHook('onRequest', (request, reply, done) => {
@@ -82,4 +84,24 @@ export async function createServer(options: ServerOptions): Promise<{ server: Fa
   };
   serveOperations(server, operations, options);
   return { server, notFound };
+}
+
+/**
+ * Connections that were opened ahead and have not asked for anything yet, as browsers do. Node does not count
+ * them as idle, so a server that closes would wait for them.
+ */
+export class SilentConnections {
+  readonly #silent = new Set<Socket>();
+
+  constructor(server: Server) {
+    server.on('connection', (socket) => {
+      this.#silent.add(socket);
+      socket.once('close', () => this.#silent.delete(socket));
+    });
+    server.on('request', (request) => this.#silent.delete(request.socket));
+  }
+
+  destroy(): void {
+    for (const socket of this.#silent) socket.destroy();
+  }
 }
