@@ -34,8 +34,9 @@ export function placedVehicles(system: GbfsSystem, types: Map<string, KnownType>
 
 /** As many vehicles as a station counts beyond those that stand there by name. */
 function vehiclesFromCounts(system: GbfsSystem, findings: Findings): Vehicle[] {
+  const atStation = Map.groupBy(system.vehicles, ({ stationId }) => stationId);
   const named = (stationId: string, typeId: string | undefined) =>
-    system.vehicles.filter((vehicle) => vehicle.stationId === stationId && (typeId === undefined || vehicle.typeId === undefined || vehicle.typeId === typeId)).length;
+    (atStation.get(stationId) ?? []).filter((vehicle) => typeId === undefined || vehicle.typeId === undefined || vehicle.typeId === typeId).length;
   const made = system.stations.flatMap(({ id: stationId, status }) => {
     if (!status) return [];
     const counts: { vehicleTypeId?: string; count: number }[] = status.availableByType.length > 0 ? status.availableByType : [{ count: status.vehiclesAvailable }];

@@ -9,9 +9,11 @@ export function fittingId(id: string, maximumLength: number): string {
   return `${id.normalize('NFKD').replace(/[^A-Za-z0-9:._-]+/g, '-').slice(0, maximumLength - 9)}-${hash}`;
 }
 
-/** "Getaround Stavanger" → `getaround-stavanger`. */
+const letters: Record<string, string> = { ø: 'o', æ: 'ae', å: 'a', ß: 'ss', ł: 'l', đ: 'd', ð: 'd', þ: 'th', œ: 'oe', ı: 'i' };
+
+/** "Bysykkel Østby" → `bysykkel-ostby`. */
 export function citySlug(text: string): string {
-  const slug = text.normalize('NFKD').toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60).replace(/-+$/, '');
+  const slug = text.toLowerCase().replace(/[øæåßłđðþœı]/g, (letter) => letters[letter] ?? '').normalize('NFKD').replace(/\p{M}/gu, '').replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60).replace(/-+$/, '');
   return slug === '' ? 'imported' : slug;
 }
 

@@ -7,9 +7,11 @@ import { fittingId, oneText } from './names.ts';
 export type ModelInput = CityDefinitionInput['models'][number];
 
 /** Words by which a car's name or model says that it is a van. */
-const vanWords = /\b(van|minivan|transporter|kastenwagen|lieferwagen|varebil|cargo|kangoo|vivaro|jumpy|jumper|berlingo|partner|combo|caddy|vito|evito|sprinter|transit|crafter|ducato|trafic|master|expert|boxer|nv200|proace|dokker|doblo|movano|scudo)\b/i;
+const vanWords = /\b(van|transporter|kastenwagen|lieferwagen|varebil|cargo|kangoo|vivaro|jumpy|jumper|berlingo|partner|combo|caddy|vito|evito|sprinter|transit|crafter|ducato|trafic|master|expert|boxer|nv200|proace|dokker|doblo|movano|scudo)\b/i;
 const vanCargoLitres = 2_000;
 const vanLoadKilograms = 550;
+/** What class AM allows. */
+const mopedSpeedKilometresPerHour = 45;
 
 const propulsions: Record<VehicleType['propulsion'], Propulsion> = {
   human: 'human', electric_assist: 'electric-assist', electric: 'electric', hydrogen_fuel_cell: 'electric',
@@ -42,7 +44,7 @@ export function modelOf(type: VehicleType, options: { hasChargers: boolean }, fi
     type: ours,
     name: modelName(type, ours),
     maximumRangeMetres: range,
-    maximumSpeedKilometresPerHour: speed !== undefined && speed > 0 && speed <= 200 ? speed : defaultSpeedKilometresPerHour[ours],
+    maximumSpeedKilometresPerHour: speed !== undefined && speed > 0 && speed <= 200 ? speed : type.formFactor === 'moped' ? mopedSpeedKilometresPerHour : defaultSpeedKilometresPerHour[ours],
     propulsion,
     pluggable: isFourWheeled && propulsion === 'electric' && options.hasChargers,
     minimumBatteryPercent: minimumBatteryPercent(propulsion),
