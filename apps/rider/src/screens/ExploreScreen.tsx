@@ -1,1 +1,98 @@
-export function ExploreScreen() { return null; }
+/** Finding a vehicle: the list beside the map, with filters. The list holds what the map shows. */
+import { useEffect, useMemo, useState } from 'react';
+import { StyleSheet, View } from 'react-native';
+import { useLocation } from 'wouter';
+import type { VehicleType } from '../api/contract';
+import { useOpenBookings } from '../api/queries';
+import { CityPicker } from '../components/CityPicker';
+import { FilterPanel } from '../components/FilterPanel';
+import { OpenRideCard } from '../components/OpenRideCard';
+import { VehicleRow } from '../components/VehicleRow';
+import { Button, IconButton } from '../design/Button';
+import { Choice, type Option } from '../design/Choice';
+import { Empty, Loading } from '../design/Surface';
+import { Text } from '../design/Text';
+import { space, useTheme } from '../design/theme';
+import { vehicleIcons, vehicleTypes } from '../design/vehicleIcons';
+import { byDistance, countFilters, noFilters } from '../domain/filters';
+import { useLanguage } from '../i18n/language';
+import { useCity } from '../map/city';
+import { Frame } from '../navigation/Shell';
+
+const rowsAtOnce = 15;
+
+function TypeChips() {
+  const { t } = useLanguage();
+  const { wide } = useTheme();
+  const { filters, setFilters } = useCity();
+  const options: Option<VehicleType | undefined>[] = [{ value: undefined, label: t('filters.type.all') }, ...vehicleTypes.map((type) => ({ value: type, label: t(`type.${type}`), icon: vehicleIcons[type] }))];
+  return (
+    <View style={!wide && styles.edge}>
+      <Choice scrolling={!wide} label={t('filters.title')} options={options} value={filters.type} onChange={(type) => setFilters({ ...filters, type })} />
+    </View>
+  );
+}
+
+function Results() {
+  const { t } = useLanguage();
+  const [, go] = useLocation();
+  const { vehicles, origin, stream, setFilters, everyVehicle } = useCity();
+  const [shown, setShown] = useState(rowsAtOnce);
+  const nearest = useMemo(() => byDistance(vehicles, origin), [vehicles, origin]);
+  if (stream === 'connecting' && everyVehicle.length === 0) return <Loading label={t('common.loading')} />;
+  if (nearest.length === 0) {
+    return <Empty icon="map-pin" title={t('explore.empty.title')} body={t('explore.empty.body')} action={{ title: t('explore.empty.action'), onPress: () => setFilters(noFilters) }} />;
+  }
+  return (
+    <View style={styles.list}>
+      <View role="list" aria-label={t('explore.title')} style={styles.list}>
+        {nearest.slice(0, shown).map(({ vehicle, metres }) => (
+          <View role="listitem" key={vehicle.id}>
+            <VehicleRow vehicle={vehicle} metres={metres} onPress={() => go(`/vehicles/${encodeURIComponent(vehicle.id)}`)} />
+          </View>
+        ))}
+      </View>
+      {nearest.length > shown && <Button kind="secondary" title={t('common.more')} onPress={() => setShown(shown + rowsAtOnce)} />}
+    </View>
+  );
+}
+
+export function ExploreScreen() {
+  const { t, count } = useLanguage();
+  const { select, filters, vehicles } = useCity();
+  const [filtersOpen, setFiltersOpen] = useState(false);
+  const open = useOpenBookings();
+  const active = countFilters(filters);
+
+  useEffect(() => select(undefined), [select]);
+
+  return (
+    <Frame
+      overMap
+      resizable
+      title={t('explore.title')}
+      aside={<IconButton name="sliders-horizontal" label={active > 0 ? `${t('filters.title')}, ${count('filters.active', active)}` : t('filters.title')} selected={filtersOpen} onPress={() => setFiltersOpen(!filtersOpen)} />}
+    >
+      {open.map((booking) => (
+        <OpenRideCard key={booking.id} booking={booking} />
+      ))}
+      <TypeChips />
+      {filtersOpen && <FilterPanel />}
+      <View style={styles.between}>
+        <View role="status">
+          <Text variant="small" tone="muted" tabular>
+            {t('explore.count.context', { vehicles: count('explore.count', vehicles.length) })}
+          </Text>
+        </View>
+        <CityPicker />
+      </View>
+      <Results />
+    </Frame>
+  );
+}
+
+const styles = StyleSheet.create({
+  list: { gap: space.small },
+  edge: { marginHorizontal: -space.large },
+  between: { flexDirection: 'row', alignItems: 'center', justifyContent: 'space-between', flexWrap: 'wrap', gap: space.small },
+});
