@@ -28,13 +28,13 @@ export type ExportedSystem = Omit<GbfsSystem, 'version' | 'location' | 'feeds' |
  */
 export function toGbfs(system: ExportedSystem, options: GbfsExportOptions): GbfsFile[] {
   const file = (name: string, data: Record<string, unknown>): GbfsFile => ({ name, document: { last_updated: options.now, ttl: options.timeToLiveSeconds ?? 60, version: '3.0', data } });
-  const hasStatus = system.stations.some(({ status }) => status);
   const files = [
     file('system_information', informationData(system, options)),
     file('vehicle_types', { vehicle_types: vehicleTypeData(system) }),
     ...(system.vehicles.length > 0 ? [file('vehicle_status', { vehicles: vehicleData(system) })] : []),
     ...(system.stations.length > 0 ? [file('station_information', { stations: stationData(system) })] : []),
-    ...(hasStatus ? [file('station_status', { stations: stationStatusData(system, options.now) })] : []),
+    // The specification asks for a status file wherever there are stations, be it an empty one.
+    ...(system.stations.length > 0 ? [file('station_status', { stations: stationStatusData(system, options.now) })] : []),
     ...(system.regions.length > 0 ? [file('system_regions', { regions: system.regions.map(({ id, name }) => ({ region_id: id, name: texts(name) })) })] : []),
     ...(system.pricingPlans.length > 0 ? [file('system_pricing_plans', { plans: planData(system) })] : []),
     ...(system.zones.length > 0 || system.globalRules.length > 0 ? [file('geofencing_zones', zoneData(system))] : []),

@@ -21,13 +21,21 @@ export function defaultDepositMinor(type: VehicleTypeName, currency: string): nu
   return perEuro === undefined ? undefined : depositInEuro[type] * perEuro;
 }
 
-/** Used only when asked for, where a feed has no pricing plan: euro cents to unlock and per minute. */
-export const defaultPrices: Record<VehicleTypeName, { unlockFeeMinor: number; perMinuteMinor: number }> = {
+/** Euro cents to unlock and per minute. */
+const pricesInEuro: Record<VehicleTypeName, { unlockFeeMinor: number; perMinuteMinor: number }> = {
   scooter: { unlockFeeMinor: 100, perMinuteMinor: 23 },
   ebike: { unlockFeeMinor: 100, perMinuteMinor: 15 },
   car: { unlockFeeMinor: 0, perMinuteMinor: 32 },
   van: { unlockFeeMinor: 0, perMinuteMinor: 42 },
 };
+
+/** Where a feed has no pricing plan; rented at only when asked for. Undefined for a currency without a convention. */
+export function defaultPrices(type: VehicleTypeName, currency: string): { unlockFeeMinor: number; perMinuteMinor: number } | undefined {
+  const perEuro = minorUnitsPerEuro[currency];
+  if (perEuro === undefined) return undefined;
+  const { unlockFeeMinor, perMinuteMinor } = pricesInEuro[type];
+  return { unlockFeeMinor: Math.round((unlockFeeMinor * perEuro) / 100), perMinuteMinor: Math.round((perMinuteMinor * perEuro) / 100) };
+}
 
 /** A bicycle without a motor goes as far as its rider: a long day's ride. */
 export const defaultRangeMetres = (type: VehicleTypeName, propulsion: Propulsion): number => {

@@ -1,6 +1,7 @@
 /** The vehicles of a system with their place and model, and the tariff of each. */
 import type { Findings, GbfsSystem, Position, PricingPlan, Vehicle, VehicleType } from '../../libs/gbfs/index.ts';
 import type { CityDefinitionInput } from '../services/vehicle/contract.ts';
+import { currencyOfCountry } from './countries.ts';
 import type { VehicleTypeName } from './defaults.ts';
 import { fittingId } from './names.ts';
 import { fallbackTariff, tariffOf, type TariffInput } from './tariffs.ts';
@@ -42,9 +43,10 @@ function vehiclesFromCounts(system: GbfsSystem, findings: Findings): Vehicle[] {
     const counts: { vehicleTypeId?: string; count: number }[] = status.availableByType.length > 0 ? status.availableByType : [{ count: status.vehiclesAvailable }];
     return counts.flatMap(({ vehicleTypeId, count }) => {
       const missing = Math.max(0, Math.min(count, mostDockedAtOneStation) - named(stationId, vehicleTypeId));
-      const prefix = vehicleTypeId === undefined || counts.length === 1 ? stationId : `${stationId}.${vehicleTypeId}`;
+      // Station numbers repeat from city to city: the system's id makes them unique.
+      const prefix = [system.information.id, stationId, ...(vehicleTypeId === undefined || counts.length === 1 ? [] : [vehicleTypeId])].join(':');
       return Array.from({ length: missing }, (_, index): Vehicle => ({
-        id: `${prefix}.${index + 1}`, typeId: vehicleTypeId, stationId, isReserved: false, isDisabled: false, availabilities: [], rentalUris: {},
+        id: `${prefix}:${index + 1}`, typeId: vehicleTypeId, stationId, isReserved: false, isDisabled: false, availabilities: [], rentalUris: {},
       }));
     });
   });
@@ -52,13 +54,16 @@ function vehiclesFromCounts(system: GbfsSystem, findings: Findings): Vehicle[] {
   return made;
 }
 
-export interface PricingOptions { country: string; defaultPlanId?: string; acceptDefaultPrices: boolean; fines?: Partial<TariffInput['fines']> }
+export interface PricingOptions { country: string; currency: string; defaultPlanId?: string; acceptDefaultPrices: boolean; fines?: Partial<TariffInput['fines']> }
 
 /**
- * The tariffs of all plans, and each vehicle with its own: its plan, else its type's, else the one that was asked for, else
- * the only one there is. Vehicles that are left without one get our default, out of service unless accepted.
+ * The tariffs of all plans in the city's currency, and each vehicle with its own: its plan, else its type's, else the one that
+ * was asked for, else the only one there is. Vehicles that are left without one get our default, out of service unless accepted.
  */
-export function pricedFleet(fleet: Placed[], plans: PricingPlan[], options: PricingOptions, findings: Findings): { tariffs: TariffInput[]; fleet: Priced[] } {
+export function pricedFleet(fleet: Placed[], allPlans: PricingPlan[], options: PricingOptions, findings: Findings): { tariffs: TariffInput[]; fleet: Priced[] } {
+  const plans = allPlans.filter(({ currency }) => currency === options.currency);
+  for (const plan of allPlans.filter(({ currency }) => currency !== options.currency))
+    findings.add('error', 'currency-not-of-city', 'system_pricing_plans', '', `plan "${plan.id}" is in ${plan.currency}; a city has one currency, and this one has ${options.currency}; left out`);
   const known = new Set(plans.map(({ id }) => id));
   const planIds = fleet.map((placed) => planIdOf(placed, plans, known, options.defaultPlanId));
   const types = new Map<string, Set<VehicleTypeName>>();
@@ -68,25 +73,41 @@ export function pricedFleet(fleet: Placed[], plans: PricingPlan[], options: Pric
   }
   const allTypes = new Set(fleet.map(({ known: { model } }) => model.type));
   const read = new Map(plans.map((plan) => [plan.id, tariffOf(plan, [...(types.get(plan.id) ?? allTypes)], options.country, findings)]));
-  const fallbacks = new Map<VehicleTypeName, TariffInput>();
+  const fallbacks = new Map([...allTypes].map((type) => [type, fallbackTariff(type, options.country, options.currency)] as const));
   const priced = fleet.map((placed, index): Priced => {
     const planId = planIds[index];
     if (planId !== undefined) return { ...placed, tariffId: fittingId(planId, 120), isRentable: options.acceptDefaultPrices || (read.get(planId)?.isFaithful ?? false) };
-    const { type } = placed.known.model;
-    const fallback = fallbacks.get(type) ?? fallbackTariff(type, options.country);
-    fallbacks.set(type, fallback);
-    findings.add(options.acceptDefaultPrices ? 'info' : 'warning', 'plan-missing', 'system_pricing_plans', '',
-      `the feed does not say at which plan vehicle "${placed.vehicle.id}" is rented; ${options.acceptDefaultPrices ? 'our default price holds' : 'imported out of service'}`);
-    return { ...placed, tariffId: fallback.id, isRentable: options.acceptDefaultPrices };
+    const fallback = fallbacks.get(placed.known.model.type);
+    const isRentable = options.acceptDefaultPrices && fallback?.isKnown === true;
+    findings.add(isRentable ? 'info' : 'warning', 'plan-missing', 'system_pricing_plans', '',
+      `the feed does not say at which plan vehicle "${placed.vehicle.id}" is rented; ${isRentable ? 'our default price holds' : 'imported out of service'}`);
+    return { ...placed, tariffId: `default-${placed.known.model.type}`, isRentable };
   });
-  const tariffs = [...[...read.values()].map(({ tariff }) => tariff), ...fallbacks.values()].map((tariff) => ({ ...tariff, fines: { ...tariff.fines, ...options.fines } }));
-  return { tariffs, fleet: priced };
+  const used = new Set(priced.map(({ tariffId }) => tariffId));
+  const tariffs = [...[...read.values()].map(({ tariff }) => tariff), ...[...fallbacks.values()].map(({ tariff }) => tariff).filter(({ id }) => used.has(id))];
+  return { tariffs: tariffs.map((tariff) => ({ ...tariff, fines: { ...tariff.fines, ...options.fines } })), fleet: priced };
 }
 
+/** The currency of most vehicles' plans, else of most plans, else of the country. */
+export function currencyOf(fleet: Placed[], plans: PricingPlan[], country: string): string | undefined {
+  const currencies = new Map(plans.map(({ id, currency }) => [id, currency]));
+  const counts = new Map<string, number>();
+  const count = (currency: string | undefined, weight: number) => {
+    if (currency !== undefined) counts.set(currency, (counts.get(currency) ?? 0) + weight);
+  };
+  for (const { vehicle, known } of fleet) count(currencies.get(vehicle.planId ?? known.type.defaultPlanId ?? ''), plans.length + 1);
+  for (const { currency } of plans) count(currency, 1);
+  const [most] = [...counts].toSorted(([, a], [, b]) => b - a);
+  return most?.[0] ?? currencyOfCountry(country);
+}
+
+/** What the feed names counts, even if it is not there: only where it names nothing may the only plan be meant. */
 function planIdOf({ vehicle, known }: Placed, plans: PricingPlan[], knownIds: Set<string>, defaultPlanId: string | undefined): string | undefined {
   const { defaultPlanId: typePlanId, planIds } = known.type;
-  const candidates = [vehicle.planId, typePlanId, planIds.length === 1 ? planIds[0] : undefined, defaultPlanId, plans.length === 1 ? plans[0]?.id : undefined];
-  return candidates.find((id) => id !== undefined && knownIds.has(id));
+  const named = vehicle.planId ?? typePlanId ?? (planIds.length === 1 ? planIds[0] : undefined);
+  if (named !== undefined && knownIds.has(named)) return named;
+  if (defaultPlanId !== undefined && knownIds.has(defaultPlanId)) return defaultPlanId;
+  return named === undefined && plans.length === 1 ? plans[0]?.id : undefined;
 }
 
 /** Charge by what the feed says, in this order: fuel per cent, range of the type's maximum, full. */

@@ -53,14 +53,14 @@ describe('a mixed system of GBFS 2.3', () => {
   it('keeps vehicles without a plan out of service, unless a plan is named or default prices are accepted', () => {
     const inService = (options: Partial<ImportOptions>) => imported(fixture('v2.3-fjordhjul'), options).city.vehicles.filter((vehicle) => vehicle.inService).map(({ id, tariffId }) => `${id} ${tariffId}`);
     expect(inService({})).toEqual(['fh:1 minutt', 'fh:2 minutt']);
-    expect(inService({ defaultPlanId: 'dagskort' })).toEqual(['fh:1 minutt', 'fh:2 minutt', 'fh:4 dagskort', 'torget.1 dagskort', 'torget.2 dagskort']);
-    expect(inService({ acceptDefaultPrices: true })).toEqual(['fh:1 minutt', 'fh:2 minutt', 'fh:4 default-ebike', 'torget.1 default-ebike', 'torget.2 default-ebike']);
+    expect(inService({ defaultPlanId: 'dagskort' })).toEqual(['fh:1 minutt', 'fh:2 minutt', 'fh:4 dagskort', 'fjordhjul:torget:1 dagskort', 'fjordhjul:torget:2 dagskort']);
+    expect(inService({ acceptDefaultPrices: true })).toEqual(['fh:1 minutt', 'fh:2 minutt', 'fh:4 default-ebike', 'fjordhjul:torget:1 default-ebike', 'fjordhjul:torget:2 default-ebike']);
     expect(codes).toContain('plan-missing');
   });
 
   it('makes docked bicycles of the numbers that no named vehicle fills', () => {
-    expect(city.vehicles.map(({ id }) => id)).toEqual(['fh:1', 'fh:2', 'fh:3', 'fh:4', 'torget.1', 'torget.2', 'nygard.1']);
-    expect(city.vehicles.find(({ id }) => id === 'torget.1')?.position).toEqual({ lat: 60.3945, lon: 5.326 });
+    expect(city.vehicles.map(({ id }) => id)).toEqual(['fh:1', 'fh:2', 'fh:3', 'fh:4', 'fjordhjul:torget:1', 'fjordhjul:torget:2', 'fjordhjul:nygard:1']);
+    expect(city.vehicles.find(({ id }) => id === 'fjordhjul:torget:1')?.position).toEqual({ lat: 60.3945, lon: 5.326 });
     expect(imported(fixture('v2.3-fjordhjul'), { dockedVehicles: 'none' }).city.vehicles).toHaveLength(4);
   });
 
@@ -154,6 +154,26 @@ describe('plans', () => {
   it('have no fines, unless they are given', () => {
     expect(tariffOf({}).tariff?.fines).toEqual({ outsideBayMinor: 0, notPluggedInMinor: 0, lateFixedMinor: 0, latePerMinuteMinor: 0 });
     expect(tariffOf({}, { fines: { outsideBayMinor: 700 } }).tariff?.fines).toMatchObject({ outsideBayMinor: 700, lateFixedMinor: 0 });
+  });
+
+  it('in another currency than most are left out, and their vehicles out of service', () => {
+    const [vehicle] = small().vehicles;
+    if (!vehicle) throw new Error('there is one');
+    const { city, codes } = imported(small({ vehicles: ['a', 'b', 'c'].map((id) => ({ ...vehicle, id, planId: id === 'c' ? 'q' : 'p' })), pricingPlans: [plan({ id: 'q', currency: 'SEK' }), plan({ priceMinor: 100 })] }));
+    expect(city.tariffs.map(({ id, currency }) => `${id} ${currency}`)).toEqual(['p EUR', 'default-car EUR']);
+    expect(city.vehicles.map(({ tariffId, inService }) => `${tariffId} ${inService}`)).toEqual(['p true', 'p true', 'default-car false']);
+    expect(codes).toContain('currency-not-of-city');
+  });
+
+  it('that are missing leave default prices in the currency of the country', () => {
+    const { city } = imported(small({ pricingPlans: [] }), { country: 'NO', acceptDefaultPrices: true });
+    expect(city.tariffs).toMatchObject([{ id: 'default-car', currency: 'NOK', segments: [{ rateMinor: 320 }], depositMinor: 100_000, taxPercent: 25 }]);
+    expect(imported(small({ pricingPlans: [] }), { country: 'RS', acceptDefaultPrices: true }).city.vehicles[0]?.inService).toBe(false);
+    expect(() => imported(small({ pricingPlans: [] }), { country: 'US' })).toThrow(/currency of US/);
+  });
+
+  it('have no segments that end where they start', () => {
+    expect(tariffOf({ perMinute: [{ start: 0, end: 0, interval: 0, rateMinor: 9 }, { start: 0, interval: 1, rateMinor: 9 }] }).tariff?.segments).toHaveLength(1);
   });
 
   it('in a currency without a custom take no deposit', () => expect(tariffOf({ currency: 'XAF' })).toMatchObject({ tariff: { depositMinor: 0 }, codes: ['deposit-unknown', 'charge-unknown'] }));

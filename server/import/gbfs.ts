@@ -3,7 +3,7 @@ import { Findings, type Finding, type GbfsSystem, type Position, type Station } 
 import type { CityDefinitionInput } from '../services/vehicle/contract.ts';
 import { countryOfTimeZone } from './countries.ts';
 import type { VehicleTypeName } from './defaults.ts';
-import { placedVehicles, pricedFleet, vehicleInput, type KnownType, type Priced } from './fleet.ts';
+import { currencyOf, placedVehicles, pricedFleet, vehicleInput, type KnownType, type Priced } from './fleet.ts';
 import { citySlug, fittingId, oneText } from './names.ts';
 import { fallbackTariff, type TariffInput } from './tariffs.ts';
 import { modelOf, unnamedBicycle, type ModelInput } from './vehicle-models.ts';
@@ -50,7 +50,9 @@ export function cityFromGbfs(system: GbfsSystem, options: ImportOptions): Import
   checkDefaultPlan(system, options.defaultPlanId);
   const { types, models } = readModels(system, findings);
   const placed = placedVehicles(system, types, options.dockedVehicles ?? 'from-counts', findings);
-  const pricing = { country, defaultPlanId: options.defaultPlanId, acceptDefaultPrices: options.acceptDefaultPrices === true, fines: options.fines };
+  const currency = currencyOf(placed, system.pricingPlans, country);
+  if (currency === undefined) throw new CityImportError(`the feed has no pricing plan, and the currency of ${country} is not known here`);
+  const pricing = { country, currency, defaultPlanId: options.defaultPlanId, acceptDefaultPrices: options.acceptDefaultPrices === true, fines: options.fines };
   const { tariffs, fleet } = pricedFleet(placed, system.pricingPlans, pricing, findings);
   const typesOf = new Map([...types].map(([id, { model }]) => [id, model.type] as const));
   const bays = system.stations.map((station) => bayOf(station, typesOf));
@@ -65,7 +67,7 @@ export function cityFromGbfs(system: GbfsSystem, options: ImportOptions): Import
     center: centerOf([...vehicles, ...bays].map(({ position }) => position)),
     parking: parkingOf(system, findings),
     source: { kind: 'gbfs', reference: system.location.slice(0, 500), attribution: attributionOf(system) },
-    tariffs: tariffs.length > 0 || !firstModel ? tariffs : [fallbackTariff(firstModel.type, country)],
+    tariffs: tariffs.length > 0 || !firstModel ? tariffs : [fallbackTariff(firstModel.type, country, currency).tariff],
     models, bays,
     zones: zonesOf(system, typesOf, options.now, findings),
     vehicles,

@@ -41,7 +41,8 @@ export function tariffOf(plan: PricingPlan, types: readonly VehicleTypeName[], c
     name: localisedName(plan.name, plan.id),
     currency: plan.currency,
     unlockFeeMinor: grossed.add(time.unlockFeeMinor),
-    segments: time.segments.map(({ start, end, interval, rateMinor }) => ({ startMinute: start, endMinute: end, intervalMinutes: interval, rateMinor: grossed.add(rateMinor) })),
+    // A segment that ends where it starts charges nothing.
+    segments: time.segments.filter(({ start, end }) => end === undefined || end > start).map(({ start, end, interval, rateMinor }) => ({ startMinute: start, endMinute: end, intervalMinutes: interval, rateMinor: grossed.add(rateMinor) })),
     perKilometreMinor: grossed.add(perKilometreMinor),
     reservationPerMinuteMinor: grossed.add(plan.reservationPerMinuteMinor ?? 0),
     dailyCapMinor: dailyCapMinor === undefined || dailyCapMinor < 1 ? undefined : grossed.add(dailyCapMinor),
@@ -109,13 +110,15 @@ function taxed(plan: PricingPlan, country: string, report: Report, refuse: (code
   return { percent, add: (minor) => Number((BigInt(minor) * (1000n + thousandths)) / 1000n) };
 }
 
-/** For vehicles of a feed without plans: a tariff in euro from our tables, rented at only when asked for. */
-export function fallbackTariff(type: VehicleTypeName, country: string): TariffInput {
-  const { unlockFeeMinor, perMinuteMinor } = defaultPrices[type];
-  return {
-    id: `default-${type}`, name: { en: `Default for ${type}` }, currency: 'EUR',
+/** For vehicles of a feed without plans: a tariff from our tables, free of charge where they lack the currency; rented at only when asked for. */
+export function fallbackTariff(type: VehicleTypeName, country: string, currency: string): { tariff: TariffInput; isKnown: boolean } {
+  const prices = defaultPrices(type, currency);
+  const { unlockFeeMinor, perMinuteMinor } = prices ?? { unlockFeeMinor: 0, perMinuteMinor: 0 };
+  const tariff: TariffInput = {
+    id: `default-${type}`, name: { en: `Default for ${type}` }, currency,
     unlockFeeMinor, segments: [{ startMinute: 0, intervalMinutes: 1, rateMinor: perMinuteMinor }],
-    depositMinor: defaultDepositMinor(type, 'EUR') ?? 0, taxPercent: valueAddedTaxPercent(country) ?? 0,
+    depositMinor: defaultDepositMinor(type, currency) ?? 0, taxPercent: valueAddedTaxPercent(country) ?? 0,
     fines: { outsideBayMinor: 0, notPluggedInMinor: 0, lateFixedMinor: 0, latePerMinuteMinor: 0 },
   };
+  return { tariff, isKnown: prices !== undefined };
 }

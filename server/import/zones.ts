@@ -11,6 +11,7 @@ type Kind = ZoneInput['kind'];
 interface Meaning { kind: Kind; maximumSpeedKilometresPerHour?: number }
 
 const feed = 'geofencing_zones';
+const mostPointsOfZone = 100_000;
 const allowsEverything = (rule: ZoneRule) => rule.isRideStartAllowed && rule.isRideEndAllowed && rule.isRideThroughAllowed;
 
 /**
@@ -22,6 +23,10 @@ export function zonesOf(system: GbfsSystem, typesOf: ReadonlyMap<string, Vehicle
   const zones = system.zones.flatMap((zone) => {
     if ((zone.endsAt !== undefined && zone.endsAt <= now) || (zone.startsAt !== undefined && zone.startsAt > now)) {
       findings.add('info', 'zone-not-in-force', feed, '', `zone "${zone.id}" is not in force now; left out`);
+      return [];
+    }
+    if (zone.area.flat().reduce((sum, ring) => sum + ring.length, 0) > mostPointsOfZone) {
+      findings.add('error', 'zone-too-fine', feed, '', `zone "${zone.id}" has more than ${mostPointsOfZone} points; left out`);
       return [];
     }
     return zoneInputs(zone, typesOf, isRestrictedOutside, findings);

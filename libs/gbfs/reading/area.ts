@@ -5,6 +5,8 @@ import type { MultiPolygon, Ring } from '../model.ts';
 import type { Place } from './place.ts';
 
 const crossingsCheckedUpTo = 5_000;
+/** In square degrees: ten square centimetres. Less is a line, drawn with rounded numbers. */
+const leastDoubledArea = 2e-13;
 
 /** A GeoJSON MultiPolygon (or, tolerated, a Polygon). Undefined when no polygon is left. */
 export function readArea(geometry: Place): MultiPolygon | undefined {
@@ -57,7 +59,7 @@ function readRing(place: Place, role: 'outer' | 'hole'): Ring | undefined {
     place.report('warning', 'ring-not-closed', 'the last point differs from the first; closed');
     points.push([first[0], first[1]]);
   }
-  if (points.length < 4 || doubledArea(points) === 0) {
+  if (points.length < 4 || Math.abs(doubledArea(points)) < leastDoubledArea) {
     place.report('warning', 'ring-unusable', 'the ring encloses nothing; left out');
     return undefined;
   }
