@@ -5,6 +5,7 @@
  */
 export interface Cache {
   get<Value>(key: string): Promise<Value | undefined>;
+  /** @param value JSON, other than undefined @param lifetimeMs above 0 */
   set(key: string, value: unknown, lifetimeMs: number): Promise<void>;
   delete(key: string): Promise<void>;
   /** Adds to a counter that begins at 0 and vanishes `lifetimeMs` after its first increment. */

@@ -156,6 +156,7 @@ export class LmdbSubscription implements Subscription {
       let slices: Slice[] = [];
       try {
         slices = this.#take(lane);
+        for (const { held } of slices) held.inHand = true;
         if (slices.length > 0) await this.#deliver(slices);
         else await this.#sleep(lane);
       } catch (error) {
@@ -202,7 +203,6 @@ export class LmdbSubscription implements Subscription {
     const limit = suspects ? Math.min(maximum, suspects.atOnce, suspects.until - held.offset) : maximum;
     const events = this.#around.storage.read(held.topic, held.partition, held.offset, limit);
     if (events.length === 0 || this.#memberId === undefined) return undefined;
-    held.inHand = true;
     return { held, memberId: this.#memberId, events };
   }
 

@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
 import { manualClock } from '../clock/system.ts';
 import { eventLogConformance, type EventLogUnderTest } from './conformance.ts';
 import { eventOf, eventsOf, idsOf, readAll } from './conformance-events.ts';
 import { openLmdbEventLog } from './lmdb.ts';
+import { openAt as openWithShortLease } from './lmdb-short-lease-under-test.ts';
 import { openAt } from './lmdb-under-test.ts';
 import { isGone, thisProcess } from './process-identity.ts';
 
@@ -84,9 +86,11 @@ describe('the event log on LMDB, beyond the contract,', () => {
 
   test('a member that stood still loses its partitions, and what it acknowledges late changes nothing', async () => {
     const location = await newFolder();
-    const log = await openAt(location);
+    const log = await openWithShortLease(location);
     await log.append('things', eventsOf('one', 400));
-    const child = spawn(process.execPath, [new URL('./conformance-child.ts', import.meta.url).pathname, new URL('./lmdb-under-test.ts', import.meta.url).href, location, 'consume'], { stdio: 'ignore' });
+    const child = spawn(process.execPath, [new URL('./conformance-child.ts', import.meta.url).pathname, new URL('./lmdb-short-lease-under-test.ts', import.meta.url).href, location, 'consume'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const batches: { beganAtMs: number; ids: string[] }[] = [];
+    createInterface(child.stdout).on('line', (line) => batches.push(JSON.parse(line)));
     try {
       await expect.poll(() => log.lag('readers', 'things'), { timeout: 10_000 }).toBeLessThan(380);
       child.kill('SIGSTOP');
@@ -94,6 +98,7 @@ describe('the event log on LMDB, beyond the contract,', () => {
       const lags: number[] = [];
       const subscription = log.subscribe({ group: 'readers', topics: ['things'], maximumBatch: 10, handle: async (events) => void handled.push(...idsOf(events)) });
       await expect.poll(() => log.lag('readers', 'things'), { timeout: 10_000 }).toBe(0);
+      const wokenAtMs = Number(process.hrtime.bigint()) / 1e6;
       child.kill('SIGCONT');
       // It comes back as a member, and both go on from where the other one was.
       await log.append('things', [eventOf('one', 400)]);
@@ -101,6 +106,10 @@ describe('the event log on LMDB, beyond the contract,', () => {
       expect(Math.max(...lags)).toBeLessThanOrEqual(1);
       expect(handled.slice(0, handled.indexOf('one/399') + 1)).toEqual(idsOf(eventsOf('one', 400)).slice(-1 - handled.indexOf('one/399')));
       await subscription.close();
+      // What it held before is no longer its own: it begins no batch of that.
+      await log.append('things', [eventOf('one', 401)]);
+      await expect.poll(() => batches.at(-1)?.ids).toEqual(['one/401']);
+      expect(batches.filter(({ beganAtMs }) => beganAtMs > wokenAtMs).flatMap(({ ids }) => ids).filter((id) => id !== 'one/400')).toEqual(['one/401']);
     } finally {
       child.kill('SIGKILL');
       await log.close();

@@ -2,13 +2,17 @@
  * The event bus: a partitioned, durable log.
  *
  * Promises:
- * - an event that `append` has resolved for survives a power cut;
+ * - events that `append` has resolved for survive a power cut; what one call appends is there whole or
+ *   not at all;
  * - events with the same key are handed over in the order in which they were appended;
  * - every consumer group is given every event at least once; a handler that threw is given the batch
- *   again, with growing pauses, and after `maximumAttempts` the event that fails alone goes to the topic
- *   `<topic>.dead-letter` with the error, and the group goes on;
+ *   again, with growing pauses, and after a second failure ever fewer events at once, until the event
+ *   that fails is alone; after the last attempt it goes to the topic `<topic>.dead-letter` with the
+ *   error, and the group goes on. What other partitions hold does not wait for it;
  * - a group continues where it stopped, also after a kill; a new group begins at the oldest event;
- * - two members of one group share its partitions; no partition has two members at a time.
+ * - the members of one group, in one process or several, share its partitions; no partition has two
+ *   members at a time. A member that dies, or stands still for longer than its lease, loses its
+ *   partitions; what it acknowledges after that changes nothing.
  */
 export interface CloudEvent<Data = unknown> {
   specversion: '1.0';
@@ -47,15 +51,19 @@ export interface Subscription {
 }
 
 export interface EventLog {
-  /** @param topic `bookings`; created when it does not exist. */
+  /**
+   * @param topic `bookings`; created when it does not exist
+   * @throws RangeError, TypeError for what is no topic or no event; nothing was appended then
+   */
   append(topic: string, events: readonly CloudEvent[]): Promise<void>;
   subscribe(options: SubscribeOptions): Subscription;
   /** Reads without a group: from an offset of one partition, for replay and tools. */
   read(topic: string, partition: number, offset: number, limit: number): Promise<{ offset: number; event: CloudEvent }[]>;
   partitions(topic: string): number;
-  /** How far each group is behind, summed over its partitions. */
+  /** How many events the group has not acknowledged yet, over all partitions; all of them when it is new. */
   lag(group: string, topic: string): Promise<number>;
-  /** Events ever appended, and handed over and acknowledged by any group. */
+  /** Events ever appended, dead letters too, and ever acknowledged, counted for each group. */
   statistics(): Promise<{ published: number; handled: number }>;
+  /** Closes the subscriptions, finishes the appends that were asked for, and refuses new ones. */
   close(): Promise<void>;
 }

@@ -7,19 +7,21 @@
 export interface KeyValueItem<Value = unknown> {
   key: string;
   value: Value;
-  /** Counts up with every write of this key; for conditional writes. */
+  /** Counts up with every write of this key, also past a deletion, not always by one; for conditional writes. */
   version: number;
 }
 
 export type WriteCondition = { absent: true } | { version: number };
 
+/** Keys are text of 1 to 1024 bytes. What is no key or no JSON is refused with a RangeError or TypeError. */
 export interface KeyValueTable<Value = unknown> {
   get(key: string): Promise<KeyValueItem<Value> | undefined>;
   getMany(keys: readonly string[]): Promise<(KeyValueItem<Value> | undefined)[]>;
-  /** @returns the new version, or `undefined` when the condition did not hold (nothing was written). */
+  /** What has expired counts as absent. @returns the new version, or `undefined` when the condition did not hold (nothing was written). */
   put(key: string, value: Value, options?: { condition?: WriteCondition; expiresAtMs?: number }): Promise<number | undefined>;
   /** @returns false when the condition did not hold. Deleting what is absent is fine. */
   delete(key: string, options?: { condition?: { version: number } }): Promise<boolean>;
+  /** @param options.limit 1000 unless given; the next page begins `after` the last key of this one */
   list(options?: { prefix?: string; after?: string; limit?: number }): Promise<KeyValueItem<Value>[]>;
 }
 
