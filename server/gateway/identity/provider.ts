@@ -56,7 +56,10 @@ async function grantFor(context: KoaContextWithOIDC, user: IdentityOptions['user
   const { roles } = await user.getAccount({ params: { riderId: accountId } });
   const allowed = scopesOfRoles(roles);
   const requested = [...oidc.requestParamScopes];
-  grant.addOIDCScope([...oidc.requestParamOIDCScopes].join(' '));
+  const ofApi = new Set(apiScopes.split(' '));
+  const withheld = requested.filter((scope) => ofApi.has(scope) && !allowed.has(scope));
+  grant.addOIDCScope(requested.filter((scope) => !withheld.includes(scope)).join(' '));
+  grant.rejectOIDCScope(withheld.join(' '));
   grant.addResourceScope(apiResource, requested.filter((scope) => allowed.has(scope)).join(' '));
   grant.rejectResourceScope(apiResource, requested.filter((scope) => !allowed.has(scope)).join(' '));
   await grant.save();
@@ -110,7 +113,8 @@ async function configurationOf(options: IdentityOptions): Promise<ProviderConfig
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     responseTypes: ['code'],
-    scopes: ['openid', 'offline_access'],
+    // Scopes that a machine is registered with have to be known here as well.
+    scopes: ['openid', 'offline_access', ...apiScopes.split(' ')],
     claims: { openid: ['sub'], profile: ['name', 'locale'] },
     pkce: { required: () => true },
     features: features(),
