@@ -129,7 +129,7 @@ describe('lookup', () => {
     const late = new StripeProvider({ key: 'sk_test_late', url: sandboxes.stripe.url, timeoutMs });
     const [method] = body.methods;
     if (!method) throw new Error('no method');
-    await expect(late.authorise({ ...body, method, capture: false })).rejects.toThrow();
+    await expect(late.authorise({ ...body, method, capture: false })).rejects.toThrow(/same parameters/);
     await late.close();
     expect(await atProvider('stripe', body.attempt)).toEqual([]);
     expect(await lookup(body.attempt)).toMatchObject({ result: 'unavailable' });

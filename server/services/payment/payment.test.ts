@@ -89,7 +89,7 @@ describe('charging', () => {
   test('PAYMENT-08: what the price has more than was held is charged apart', async () => {
     const { bookingId } = await world.held(undefined, 1000);
     expect(await world.capture(bookingId, 2600, { fineMinor: 1500 })).toMatchObject({ state: 'captured', authorisedMinor: 1000, capturedMinor: 2600 });
-    expect((await stripe(bookingId)).map(({ capturedMinor }) => capturedMinor).sort()).toEqual([1000, 1600]);
+    expect((await stripe(bookingId)).map(({ capturedMinor }) => capturedMinor).sort((a, b) => a - b)).toEqual([1000, 1600]);
   });
 
   test('PAYMENT-09: a ride that costs nothing releases the hold', async () => {
