@@ -6,7 +6,7 @@ import { formatMinutes } from '../domain/duration';
 import { formatMoney } from '../domain/money';
 import { Failure } from '../api/failure';
 import { readStored, writeStored } from '../session/storage';
-import { chooseLocale, formatLocales, type Locale, translate, translateCount, translateFailure } from './translate';
+import { chooseLocale, formatLocales, isFailureCode, type Locale, translate, translateCount, translateFailure } from './translate';
 
 const storageName = 'mobility.locale';
 
@@ -21,6 +21,8 @@ export interface Language {
   count: Bound<typeof translateCount>;
   /** Any error in words; what is no Failure counts as a fault of ours. */
   failure: (error: unknown) => string;
+  /** A problem code that an answer carries; an unknown one counts as a fault of ours. */
+  failureByCode: (code: string) => string;
   money: (amountMinor: number, currency: string) => string;
   distance: (metres: number) => string;
   minutes: (minutes: number) => string;
@@ -81,6 +83,7 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
       t: (...rest) => translate(locale, ...rest),
       count: (...rest) => translateCount(locale, ...rest),
       failure: (error) => translateFailure(locale, error instanceof Failure ? error.code : 'internal'),
+      failureByCode: (code) => translateFailure(locale, isFailureCode(code) ? code : 'internal'),
       money: (amountMinor, currency) => formatMoney(amountMinor, currency, tag),
       distance: (metres) => formatDistance(metres, tag),
       minutes: (minutes) => formatMinutes(minutes, tag),

@@ -43,3 +43,7 @@ export function chooseLocale(tags: readonly string[]): Locale {
   }
   return 'en';
 }
+
+export function isFailureCode(code: string): code is FailureCode {
+  return Object.hasOwn(failuresEn, code);
+}
