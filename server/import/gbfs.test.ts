@@ -131,6 +131,12 @@ describe('plans', () => {
     expect(tariffOf({ priceMinor: 500 })).toMatchObject({ tariff: { unlockFeeMinor: 500, segments: [] }, inService: true, codes: expect.arrayContaining(['flat-price']) as string[] });
   });
 
+  it('by the hour have the price of a day as their cap, unless it is below the one of an hour', () => {
+    const hourly = (day: number) => tariffOf({ name: { en: 'Per hour' }, priceMinor: 500, description: { en: `€${day} per day` } });
+    expect(hourly(40).tariff?.dailyCapMinor).toBe(4000);
+    expect(hourly(4)).toMatchObject({ tariff: { dailyCapMinor: undefined }, codes: expect.arrayContaining(['cap-implausible']) as string[] });
+  });
+
   it('by the day are charged for each started day', () => {
     expect(tariffOf({ name: { de: 'Tagespreis' }, priceMinor: 4900 }).tariff).toMatchObject({ unlockFeeMinor: 0, segments: [{ intervalMinutes: 1440, rateMinor: 4900 }] });
   });
@@ -195,6 +201,21 @@ describe('zones', () => {
   });
 
   it('without rules restrict nothing', () => expect(kinds([])).toEqual([]));
+});
+
+describe('parking', () => {
+  const parking = (returnConstraint: VehicleType['returnConstraint'], stationId?: string) => {
+    const station = { id: 's', name: { en: 'S' }, position: { lat: 52.5, lon: 13.4 }, capacityByType: [], isVirtual: false };
+    const [vehicle] = small().vehicles;
+    return imported(small({ stations: [station], vehicleTypes: [type({ returnConstraint })], vehicles: vehicle ? [{ ...vehicle, stationId }] : [] })).city.parking;
+  };
+
+  it.each([
+    ['free_floating', 's', 'free-floating'], ['hybrid', 's', 'free-floating'], ['any_station', undefined, 'bays-only'], ['roundtrip_station', 's', 'bays-only'],
+    [undefined, undefined, 'free-floating'], [undefined, 's', 'bays-only'],
+  ] as const)('with return constraint %s and a vehicle at station %s is %s', (constraint, stationId, expected) => expect(parking(constraint, stationId)).toBe(expected));
+
+  it('is free where there are no stations', () => expect(imported(small()).city.parking).toBe('free-floating'));
 });
 
 describe('systems that say little', () => {

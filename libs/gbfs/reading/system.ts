@@ -77,7 +77,7 @@ function assemble(texts: SystemTexts, documents: Map<string, FeedDocument>, find
   const lastUpdates = all.flatMap(({ lastUpdatedAt }) => lastUpdatedAt ?? []).toSorted();
   const lifetimes = all.flatMap(({ timeToLiveSeconds }) => timeToLiveSeconds ?? []);
   const version = texts.version ?? all.find((document) => document.version)?.version ?? '1.0';
-  if (!/^(2|3)\.\d+(-RC\d*)?$/.test(version)) findings.add('warning', 'version-unexpected', 'gbfs', '/version', `version "${version}" is not 2.0 to 3.1; read by what is there`);
+  if (!/^(2|3)\.\d+(-RC\d*)?$/.test(version)) findings.add('warning', 'version-unexpected', 'gbfs', '/version', `version "${version}"${version === '1.0' ? ' (or none, which means the same)' : ''} is not 2.0 to 3.1; read by what is there`);
   if (!documents.has('system_information')) findings.add('error', 'feed-missing', 'system_information', '', 'required but absent; placeholders stand in for name and time zone');
   const status = documents.has('vehicle_status') ? 'vehicle_status' : 'free_bike_status';
   return {
