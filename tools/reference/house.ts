@@ -28,19 +28,14 @@ function folderOf(name: string): string {
 const contractModules = (): Map<string, string> =>
   new Map(sourceFiles().flatMap(({ path, text }) => (path.endsWith('/contract.ts') ? [...text.matchAll(/export const (\w+) = defineContract\(\{\s*module: '([\w-]+)'/g)].map(([, constant = '', module = '']) => [constant, module] as const) : [])));
 
-/** The types of the events that a module hears: the ones that it names, or all of a topic when it names none of it. */
-function heard({ subscriptions, events }: Usage, moduleOf: (contract: string) => string): string[] {
+/** The types of the events that are delivered to a module: the ones that it names, and all of a topic that it names. */
+function delivered({ subscriptions }: Usage, moduleOf: (contract: string) => string): string[] {
   const definitions = modules.flatMap(({ name, contract }) => Object.entries(contract?.events ?? {}).map(([event, { type, topic }]) => ({ module: name, event, type, topic })));
-  const matching = (reference: EventReference) => definitions.filter(({ module, event }) => module === moduleOf(reference.contract) && (reference.event === '*' || event === reference.event));
-  const named = new Set(events.flatMap(matching).map(({ type }) => type));
-  const ofTopic = (topic: string) => {
-    const all = definitions.filter((definition) => definition.topic === topic).map(({ type }) => type);
-    const some = all.filter((type) => named.has(type));
-    return some.length > 0 ? some : all;
-  };
+  const matching = (reference: EventReference) => definitions.filter(({ module, event }) => module === moduleOf(reference.contract) && event === reference.event);
+  const typesOf = (topic: string) => definitions.filter((definition) => definition.topic === topic).map(({ type }) => type);
   return subscriptions.flatMap((one) => {
-    if ('topic' in one) return ofTopic(one.topic);
-    return 'topicOf' in one ? matching(one.topicOf).flatMap(({ topic }) => ofTopic(topic)) : matching(one).map(({ type }) => type);
+    if ('topic' in one) return typesOf(one.topic);
+    return 'topicOf' in one ? matching(one.topicOf).flatMap(({ topic }) => typesOf(topic)) : matching(one).map(({ type }) => type);
   });
 }
 
@@ -55,7 +50,7 @@ export function readHouse(): ModulePart[] {
       name: module.name, folder, needs: module.needs,
       operations: Object.entries(module.contract?.operations ?? {}).map(([name, operation]) => ({ name, operation })),
       events: Object.values(module.contract?.events ?? {}),
-      hears: [...new Set(heard(usage, moduleOf))].toSorted(),
+      hears: [...new Set(delivered(usage, moduleOf))].toSorted(),
       calls: [...new Set(usage.calls.map(({ contract, operation }) => `${moduleOf(contract)}.${operation}`))].toSorted(),
     };
   });

@@ -25,8 +25,8 @@ export const callsPage = (house: readonly ModulePart[]): string =>
 export function eventsPage(house: readonly ModulePart[]): string {
   const events = house.flatMap(({ name, events: own }) => own.map((event) => ({ owner: name, event })));
   const consumersOf = (type: string): string[] => house.filter(({ hears }) => hears.includes(type)).map(({ name }) => name);
-  return page('Events', 'CloudEvents 1.0 on a durable log: at least once, in order for each subject. The part before the dot is the topic. A consumer handles each event once.', [
-    table(['type', 'version', 'owner', 'heard by', 'meaning'], events.map(({ owner, event }) => [code(event.type), String(event.version), code(owner), codes(consumersOf(event.type)), event.summary])),
+  return page('Events', 'CloudEvents 1.0 on a durable log: at least once, in order for each subject. The part before the dot is the topic. A consumer handles each event once; some subscribe to a whole topic and use a part of it.', [
+    table(['type', 'version', 'owner', 'delivered to', 'meaning'], events.map(({ owner, event }) => [code(event.type), String(event.version), code(owner), codes(consumersOf(event.type)), event.summary])),
     '## Data',
     ...[...Map.groupBy(events, ({ event }) => shape(event.data, 'output'))].map(([data, alike]) => `${codes(alike.map(({ event }) => event.type))}:\n\n    ${data}`),
   ]);

@@ -3,15 +3,12 @@ import { childrenOf, isNode, nodesOf, type SourceFile, type SyntaxNode } from '.
 
 export interface EventReference {
   contract: string;
-  /** `*`: looked up by a name that is only known at run time. */
   event: string;
 }
 
 export interface Usage {
   /** What it subscribes to: events, or the topics that events or names stand for. */
   subscriptions: (EventReference | { topic: string } | { topicOf: EventReference })[];
-  /** Every event of a contract that the source names. */
-  events: EventReference[];
   calls: { contract: string; operation: string }[];
 }
 
@@ -42,7 +39,8 @@ class EventNames {
       if (alias) this.#contracts.set(alias, contract);
       for (const property of childrenOf(node['id'])) {
         const local = nameOf(property['value']);
-        if (local) this.#events.set(local, { contract, event: nameOf(property['key']) ?? '*' });
+        const event = nameOf(property['key']);
+        if (local && event) this.#events.set(local, { contract, event });
       }
     }
   }
@@ -53,7 +51,8 @@ class EventNames {
     if (node.type !== 'MemberExpression' || !isNode(node['object'])) return undefined;
     const object = node['object'];
     const contract = contractOfEvents(object) ?? (object.type === 'Identifier' ? this.#contracts.get(String(object['name'])) : undefined);
-    return contract ? { contract, event: node['computed'] ? '*' : (nameOf(node) ?? '*') } : undefined;
+    const event = node['computed'] ? undefined : nameOf(node);
+    return contract && event ? { contract, event } : undefined;
   }
 }
 
@@ -94,12 +93,10 @@ function subscribedArray(call: SyntaxNode): SyntaxNode | undefined {
 /** @param files of one module, tests left out */
 export function usageOf(files: readonly SourceFile[]): Usage {
   const clients = clientNames(files);
-  const usage: Usage = { subscriptions: [], events: [], calls: [] };
+  const usage: Usage = { subscriptions: [], calls: [] };
   for (const file of files) {
     const names = new EventNames(file);
     for (const node of nodesOf(file.program)) {
-      const event = names.find(node);
-      if (event) usage.events.push(event);
       if (node.type !== 'CallExpression' || !isNode(node['callee']) || node['callee'].type !== 'MemberExpression') continue;
       const subscribed = subscribedArray(node);
       if (subscribed) usage.subscriptions.push(...childrenOf(subscribed).map((element) => subscription(element, names, file)));
