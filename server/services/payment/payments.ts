@@ -7,15 +7,16 @@ import type { Client } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { ModuleContext } from '../../module.ts';
 import type { Transaction } from '../../infra/sql/port.ts';
-import type { Outcome, paymentsOrchestratorContract } from '../../orchestrators/payments/contract.ts';
+import type { Outcome, paymentsOrchestratorContract, StoredMethod } from '../../orchestrators/payments/contract.ts';
 import { type Payment, paymentContract } from './contract.ts';
 import { rideCharged } from './domain/ledger.ts';
 import { nextState, nextStep, type PaymentFacts, pauseBeforeCheckMs } from './domain/life-cycle.ts';
 import { yearOf } from './domain/receipt.ts';
 import { type OpenAttempt, settle } from './domain/settle.ts';
+import { insertHold, settleHoldAtOnce } from './holds.ts';
 import {
   type AttemptRow, attemptsOf, book, type Charge, closeAttempt, debtOf, findMethod, findPayment, insertAttempt, insertReceipt, lockPayment,
-  type MethodRow, methodsOf, type PaymentRow, toPayment,
+  type MethodRow, type PaymentRow, toPayment,
 } from './store.ts';
 
 export interface AuthoriseInput {
@@ -64,44 +65,41 @@ export class Payments {
 
   /** Holds an amount, once for a booking. @throws Problem `debt-outstanding` */
   async authorise(bookingId: string, input: AuthoriseInput): Promise<Payment> {
-    const begun = await this.#context.database.transaction((transaction) => this.#beginHold(transaction, bookingId, input));
-    if ('payment' in begun) return toPayment(begun.payment);
-    const outcome = await this.#ask(begun.plan, begun.method);
-    return toPayment(await this.#settle(begun.plan, outcome));
-  }
-
-  async #beginHold({ sql }: Transaction, bookingId: string, input: AuthoriseInput): Promise<{ payment: PaymentRow } | { plan: Plan; method: MethodRow }> {
-    const known = await findPayment(sql, bookingId);
-    if (known) return { payment: await this.#answerAgain(sql, known) };
-    const [debt, methods] = await Promise.all([debtOf(sql, input.riderId), methodsOf(sql, input.riderId)]);
-    if (debt.amountMinor > 0) throw new Problem('debt-outstanding', `${debt.amountMinor} ${debt.currency} in minor units are open`);
-    const method = input.paymentMethodId === undefined ? methods[0] : methods.find(({ id }) => id === input.paymentMethodId);
+    const { sql } = this.#context.database;
     const now = this.#now();
-    const [row] = await sql<PaymentRow[]>`
-      insert into payments (booking_id, rider_id, method_id, state, currency, requested_minor, return_url, failure_code, next_check_at, created_at)
-      values (${bookingId}, ${input.riderId}, ${method?.id ?? null}, ${method ? 'pending' : 'declined'}, ${input.currency}, ${input.amountMinor}, ${input.returnUrl ?? null},
-        ${method ? null : 'payment-method-missing'}, ${method ? new Date(now.getTime() + this.#graceMs) : null}, ${now})
-      on conflict (booking_id) do nothing returning *`;
-    if (!row) {
-      const meanwhile = await findPayment(sql, bookingId);
-      if (!meanwhile) throw new Error(`the payment of ${bookingId} is there and not there`);
-      return { payment: await this.#answerAgain(sql, meanwhile) };
-    }
-    if (!method) return { payment: row };
-    const attempt = { attempt: `authorise:${bookingId}:1`, bookingId, kind: 'authorise', amountMinor: input.amountMinor, methodId: method.id, refundId: null, chargeAttempt: null, createdAt: now } as const;
-    await insertAttempt(sql, attempt);
-    return { plan: { attempt: { ...attempt, state: 'open', provider: null, providerReference: null }, payment: row, fresh: true }, method };
+    const attempt = `authorise:${bookingId}:1`;
+    const begun = await insertHold(sql, {
+      bookingId, riderId: input.riderId, amountMinor: input.amountMinor, currency: input.currency, paymentMethodId: input.paymentMethodId ?? null, returnUrl: input.returnUrl ?? null,
+      attempt, now, nextCheckAt: new Date(now.getTime() + this.#graceMs),
+    });
+    if (!begun) return this.#heldBefore(bookingId, input.riderId);
+    const { payment, methods } = begun;
+    if (methods === null) return toPayment(payment);
+    const plan: Plan = {
+      attempt: { attempt, bookingId, kind: 'authorise', amountMinor: input.amountMinor, state: 'open', methodId: payment.methodId, provider: null, providerReference: null, refundId: null, chargeAttempt: null, createdAt: now },
+      payment, fresh: true,
+    };
+    const outcome = await this.#ask(plan, methods);
+    const settlement = settle({ ...payment, ...factsOf(payment) }, plan.attempt as OpenAttempt, outcome);
+    const settled = settlement.attempt === 'open' ? undefined : await settleHoldAtOnce(sql, plan.attempt, settlement);
+    return toPayment(settled ?? (await this.#settle(plan, outcome)));
   }
 
-  /** Whoever is told "pending" is told the end, too. */
-  async #answerAgain(sql: Transaction['sql'], row: PaymentRow): Promise<PaymentRow> {
-    if (row.state === 'pending' && !row.answeredPending) await sql`update payments set answered_pending = true where booking_id = ${row.bookingId} and state = 'pending'`;
-    return row;
+  /** A hold that was not begun: there is one already, or a debt. Whoever is told "pending" is told the end, too. */
+  async #heldBefore(bookingId: string, riderId: string): Promise<Payment> {
+    const { sql } = this.#context.database;
+    await sql`update payments set answered_pending = true where booking_id = ${bookingId} and state = 'pending' and not answered_pending`;
+    const known = await findPayment(sql, bookingId);
+    if (known) return toPayment(known);
+    const debt = await debtOf(sql, riderId);
+    if (debt.amountMinor > 0) throw new Problem('debt-outstanding', `${debt.amountMinor} ${debt.currency} in minor units are open`);
+    // The debt was paid, or the other one rolled back, just now.
+    throw new Problem('unavailable', 'the payment could not be begun; ask again');
   }
 
   /** Charges the final price, once. @throws Problem `not-found`, `wrong-state` */
   async capture(bookingId: string, charge: Charge): Promise<Payment> {
-    const row = await this.#context.database.transaction(async ({ sql }) => {
+    const known = await this.#context.database.transaction(async ({ sql }) => {
       const payment = await lockPayment(sql, bookingId);
       if (!payment) throw new Problem('not-found', 'this booking has no payment');
       if (payment.charge) return payment;
@@ -111,9 +109,9 @@ export class Payments {
       await sql`
         update payments set state = ${nextState(payment.state, 'capture-asked')}, charge = ${sql.json(charge as never)}, checks = 0, next_check_at = ${new Date(now.getTime() + this.#graceMs)}
         where booking_id = ${bookingId}`;
-      return { ...payment, state: nextState(payment.state, 'capture-asked') };
+      return undefined;
     });
-    return row.state === 'capture-pending' ? this.advance(bookingId) : toPayment(row);
+    return known && known.state !== 'capture-pending' ? toPayment(known) : this.advance(bookingId);
   }
 
   /** Releases what is held, once; what is still uncertain is released when it is known. @throws Problem `not-found` */
@@ -138,9 +136,10 @@ export class Payments {
       const plan = await database.transaction(({ sql }) => this.#plan(sql, bookingId));
       if (!plan) break;
       const method = plan.attempt.methodId === null ? undefined : await findMethod(database.sql, plan.attempt.methodId);
-      const outcome = await this.#ask(plan, method);
-      await this.#settle(plan, outcome);
-      if (outcome.result === 'unknown' || outcome.result === 'unavailable' || outcome.result === 'action-required') break;
+      const outcome = await this.#ask(plan, method?.methods);
+      const settled = await this.#settle(plan, outcome);
+      const certain = outcome.result === 'succeeded' || outcome.result === 'declined';
+      if (!certain || settled.nextCheckAt === null) return toPayment(settled);
     }
     return this.get(bookingId);
   }
@@ -180,14 +179,14 @@ export class Payments {
       await sql`update payments set checks = 0, next_check_at = ${new Date(this.#now().getTime() + this.#graceMs)} where booking_id = ${bookingId}`;
       return { attempt: { ...attempt, state: 'open', provider: null, providerReference: null }, payment, fresh: true };
     });
-    return plan ? toPayment(await this.#settle(plan, await this.#ask(plan, method))) : undefined;
+    return plan ? toPayment(await this.#settle(plan, await this.#ask(plan, method.methods))) : undefined;
   }
 
   /** Asks the orchestrator. What cannot be asked, or is not certain, is unknown. */
-  async #ask(plan: Plan, method: MethodRow | undefined): Promise<Outcome> {
+  async #ask(plan: Plan, methods: readonly StoredMethod[] | undefined): Promise<Outcome> {
     const { attempt, fresh } = plan;
     try {
-      const outcome = await this.#send(plan, method);
+      const outcome = await this.#send(plan, methods);
       const open = outcome.result === 'unknown' || outcome.result === 'action-required';
       return open && !fresh ? await this.#orchestrator.lookup({ body: { attempt: attempt.attempt } }) : outcome;
     } catch (error) {
@@ -196,13 +195,13 @@ export class Payments {
     }
   }
 
-  async #send({ attempt, payment }: Plan, method: MethodRow | undefined): Promise<Outcome> {
+  async #send({ attempt, payment }: Plan, methods: readonly StoredMethod[] | undefined): Promise<Outcome> {
     const { attempt: name, amountMinor } = attempt;
     if (attempt.kind === 'authorise' || attempt.kind === 'extra' || attempt.kind === 'debt') {
-      if (!method || method.methods.length === 0) return { ...unknown, result: 'declined', declineReason: 'method-removed' };
+      if (!methods || methods.length === 0) return { ...unknown, result: 'declined', declineReason: 'method-removed' };
       const returnUrl = attempt.kind === 'authorise' && payment.returnUrl !== null ? { returnUrl: payment.returnUrl } : {};
       return this.#orchestrator.authorise({
-        body: { attempt: name, riderId: payment.riderId, amountMinor, currency: payment.currency, methods: method.methods, capture: attempt.kind !== 'authorise', ...returnUrl },
+        body: { attempt: name, riderId: payment.riderId, amountMinor, currency: payment.currency, methods: [...methods], capture: attempt.kind !== 'authorise', ...returnUrl },
       });
     }
     if (!payment.provider || !payment.providerReference) throw new Error(`attempt ${name} has nothing at a provider to change`);
