@@ -1,0 +1,277 @@
+/** A city that lives: many vehicles and riders in one process, driven by one ticker. */
+import { join } from 'node:path';
+import type { Clock } from '../server/infra/clock/port.ts';
+import type { Bay } from '../server/services/vehicle/contract.ts';
+import type { Position, VehicleType } from '../server/wire/schemas.ts';
+import { Api } from './api.ts';
+import { type NearField, openNearField } from './near-field.ts';
+import { metresBetween } from './physics.ts';
+import { pick, randomFor, waitingTime } from './randomness.ts';
+import { type Pace, SimulatedRider } from './riders.ts';
+import { type DeviceCredentials, type FleetStorage, openFleetStorage } from './storage.ts';
+import { type Rhythm, SimulatedVehicle } from './vehicle.ts';
+
+export interface CityVehicle {
+  id: string;
+  type: VehicleType;
+  /** Where it stands when it wakes for the first time. */
+  position: Position;
+  batteryPercent: number;
+  rangeMetres?: number;
+}
+
+export interface CityOptions {
+  /** The public API. */
+  apiUrl: string;
+  vehicles: readonly CityVehicle[];
+  /** Device credentials, asked for once for each vehicle and kept; again when the broker refuses them. */
+  provision(vehicleId: string): Promise<DeviceCredentials>;
+  /** What vehicles remember. */
+  folder: string;
+  /** The same seed, the same city. */
+  seed: number;
+  clock: Clock;
+  /** How many riders, and how they get their tokens. */
+  riders?: { count: number; token(email: string): Promise<string>; pace?: Pace };
+  nearField?: { host?: string; port?: number };
+  rhythm?: Rhythm;
+  /** Told what went wrong; the city goes on. */
+  onTrouble?: (trouble: string, error: unknown) => void;
+}
+
+export interface RunningCity {
+  nearFieldUrl: string;
+  vehicle(id: string): SimulatedVehicle | undefined;
+  /** Wakes more vehicles: those of a city that was imported meanwhile. */
+  add(vehicles: readonly CityVehicle[]): Promise<void>;
+  /** Resolves when every vehicle was connected once. */
+  connected(): Promise<void>;
+  /** Rides that simulated riders have finished. */
+  ridesFinished(): number;
+  close(): Promise<void>;
+}
+
+const tickMs = 250;
+/** Each vehicle moves once in so many ticks. */
+const strides = 4;
+const provisionedAtOnce = 8;
+/** A person needs a moment to get on; simulated riders have said by then where they go. */
+const humanStartsAfterMs = 10_000;
+/** A human's ride goes to the next bay that is at least so far. */
+const shortestHumanRideMetres = 150;
+const swapBelowPercent = 15;
+const swapMeanMs = 30 * 60_000;
+
+class City implements RunningCity {
+  readonly #options: CityOptions;
+  readonly #storage: FleetStorage;
+  readonly #vehicles = new Map<string, SimulatedVehicle>();
+  readonly #order: SimulatedVehicle[] = [];
+  readonly #swapAtMs = new Map<SimulatedVehicle, number>();
+  readonly #stopping = new AbortController();
+  /** Bookings of our own riders. */
+  readonly #ours = new Set<string>();
+  readonly #arrivals = new Map<SimulatedVehicle, () => void>();
+  #bays: Bay[] = [];
+  #riders: SimulatedRider[] = [];
+  #ticker: NodeJS.Timeout | undefined;
+  #tick = 0;
+  #waking: Promise<void> = Promise.resolve();
+  #nearField: NearField | undefined;
+
+  constructor(options: CityOptions) {
+    this.#options = options;
+    this.#storage = openFleetStorage(join(options.folder, 'vehicles'));
+  }
+
+  get nearFieldUrl(): string {
+    return this.#nearField?.url ?? '';
+  }
+
+  vehicle = (id: string): SimulatedVehicle | undefined => this.#vehicles.get(id);
+  connected = (): Promise<void> => this.#waking;
+  ridesFinished = (): number => this.#riders.reduce((sum, { ridesFinished }) => sum + ridesFinished, 0);
+
+  async start(): Promise<void> {
+    const { apiUrl, vehicles, nearField } = this.#options;
+    this.#nearField = await openNearField(this.vehicle, nearField);
+    this.#bays = vehicles.length > 0 ? await readBays(new Api(apiUrl), vehicles) : [];
+    this.#wakeInBackground(vehicles);
+    this.#ticker = setInterval(() => this.#advance(), tickMs);
+    this.#startRiders();
+  }
+
+  async add(vehicles: readonly CityVehicle[]): Promise<void> {
+    const more = vehicles.filter(({ id }) => !this.#vehicles.has(id));
+    if (more.length === 0) return;
+    this.#bays = [...this.#bays, ...(await readBays(new Api(this.#options.apiUrl), more))];
+    this.#wakeInBackground(more);
+    await this.#waking;
+  }
+
+  #wakeInBackground(vehicles: readonly CityVehicle[]): void {
+    this.#waking = Promise.all([this.#waking, this.#wakeAll(vehicles)]).then(() => undefined);
+    // Who waits hears of it; who does not is told by onTrouble.
+    this.#waking.catch((error: unknown) => this.#options.onTrouble?.('the vehicles cannot all be woken', error));
+  }
+
+  async #wakeAll(vehicles: readonly CityVehicle[]): Promise<void> {
+    const left = [...vehicles];
+    const wakeSome = async () => {
+      for (let next = left.shift(); next && !this.#stopping.signal.aborted; next = left.shift()) await this.#wake(next);
+    };
+    await Promise.all(Array.from({ length: provisionedAtOnce }, wakeSome));
+  }
+
+  async #wake({ id, type, position, batteryPercent, rangeMetres }: CityVehicle): Promise<void> {
+    const { provision, seed, clock, rhythm } = this.#options;
+    const storage = this.#storage.of(id);
+    let credentials = storage.credentials();
+    if (!credentials) {
+      credentials = await provision(id);
+      storage.saveCredentials(credentials);
+    }
+    let renewing = false;
+    const vehicle = new SimulatedVehicle({
+      id, type, position, batteryPercent, storage, credentials, clock, random: randomFor(seed, id),
+      ...(rangeMetres !== undefined && { rangeMetres }), ...(rhythm && { rhythm }),
+      onUnlocked: (opened, bookingId) => this.#unlocked(opened, bookingId),
+      onArrived: (arrived) => this.#arrived(arrived),
+      onRefusedByBroker: (refused) => {
+        if (renewing || this.#stopping.signal.aborted) return;
+        renewing = true;
+        provision(id).then(
+          (renewed) => {
+            storage.saveCredentials(renewed);
+            refused.disconnect();
+            refused.connect(renewed);
+          },
+          (error: unknown) => this.#options.onTrouble?.(`no credentials for ${id}`, error),
+        ).finally(() => (renewing = false));
+      },
+    });
+    this.#vehicles.set(id, vehicle);
+    this.#order.push(vehicle);
+    vehicle.connect();
+    await untilConnected(vehicle, this.#stopping.signal);
+  }
+
+  #advance(): void {
+    const stride = this.#tick++ % strides;
+    for (let index = stride; index < this.#order.length; index += strides) {
+      const vehicle = this.#order[index];
+      if (!vehicle) continue;
+      vehicle.advance();
+      this.#keepCharged(vehicle);
+    }
+  }
+
+  /** Staff swap the batteries of two-wheelers that are nearly empty, after a while. */
+  #keepCharged(vehicle: SimulatedVehicle): void {
+    if (vehicle.type === 'car' || vehicle.type === 'van' || vehicle.charge > swapBelowPercent || !vehicle.isLocked) return;
+    const nowMs = this.#options.clock.nowMs();
+    const dueAtMs = this.#swapAtMs.get(vehicle);
+    if (dueAtMs === undefined) {
+      this.#swapAtMs.set(vehicle, nowMs + waitingTime(randomFor(this.#options.seed, `${vehicle.id} swap ${vehicle.state.sequence}`), swapMeanMs));
+    } else if (nowMs >= dueAtMs) {
+      this.#swapAtMs.delete(vehicle);
+      vehicle.swapBattery();
+    }
+  }
+
+  /** A person's vehicle rides by itself to the next bay and waits there, so that a demo needs no wheels. */
+  #unlocked(vehicle: SimulatedVehicle, bookingId: string): void {
+    if (this.#ours.has(bookingId)) return;
+    const { position } = vehicle.state;
+    const [next] = this.#baysFor(vehicle.type).map((bay) => ({ bay, metres: metresBetween(position, bay.position) })).filter(({ metres }) => metres >= shortestHumanRideMetres).sort((a, b) => a.metres - b.metres);
+    if (next) vehicle.rideTo(next.bay.position, humanStartsAfterMs);
+  }
+
+  #arrived(vehicle: SimulatedVehicle): void {
+    const { position } = vehicle.state;
+    const charger = this.#bays.some((bay) => bay.chargers > 0 && bay.vehicleTypes.includes(vehicle.type) && metresBetween(position, bay.position) <= bay.radiusMetres);
+    if (charger && (vehicle.type === 'car' || vehicle.type === 'van')) vehicle.plugIn();
+    this.#arrivals.get(vehicle)?.();
+  }
+
+  #baysFor = (type: VehicleType): Bay[] => this.#bays.filter((bay) => bay.vehicleTypes.includes(type) && (bay.chargers > 0 || (type !== 'car' && type !== 'van')));
+
+  #startRiders(): void {
+    const { riders, apiUrl, seed, vehicles, onTrouble } = this.#options;
+    if (!riders) return;
+    this.#riders = Array.from({ length: riders.count }, (_, index) => {
+      const email = `rider-${index + 1}@city.example`;
+      const random = randomFor(seed, email);
+      return new SimulatedRider({
+        api: new Api(apiUrl, () => riders.token(email)), nearFieldUrl: this.nearFieldUrl, random, clock: this.#options.clock, ...(riders.pace && { pace: riders.pace }), signal: this.#stopping.signal,
+        somewhere: () => (pick(random, this.#bays) ?? pick(random, vehicles))?.position,
+        claim: (bookingId) => this.#ours.add(bookingId),
+        release: (bookingId) => this.#ours.delete(bookingId),
+        ride: (vehicleId) => this.#rideSomewhere(vehicleId, random),
+        onTrouble: (error) => onTrouble?.(email, error),
+      });
+    });
+    for (const rider of this.#riders) rider.start();
+  }
+
+  /** Steers to another bay, not too far. Resolves on arrival, or when the city stops. */
+  async #rideSomewhere(vehicleId: string, random: () => number): Promise<void> {
+    const vehicle = this.vehicle(vehicleId);
+    if (!vehicle) return;
+    const { position } = vehicle.state;
+    const inReach = this.#baysFor(vehicle.type).filter((bay) => {
+      const metres = metresBetween(position, bay.position);
+      return metres > 200 && metres < (vehicle.type === 'car' || vehicle.type === 'van' ? 8_000 : 2_500);
+    });
+    const bay = pick(random, inReach);
+    if (!bay) return;
+    const { signal } = this.#stopping;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        this.#arrivals.delete(vehicle);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#arrivals.set(vehicle, done);
+      signal.addEventListener('abort', done, { once: true });
+      vehicle.rideTo(bay.position);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    clearInterval(this.#ticker);
+    await Promise.allSettled([this.#waking, ...this.#riders.map((rider) => rider.stopped())]);
+    for (const vehicle of this.#order) vehicle.disconnect();
+    await this.#nearField?.close();
+    await this.#storage.close();
+  }
+}
+
+async function readBays(api: Api, vehicles: readonly CityVehicle[]): Promise<Bay[]> {
+  const margin = 0.02;
+  const edges = vehicles.reduce(
+    ([west, south, east, north], { position: { lat, lon } }) => [Math.min(west, lon), Math.min(south, lat), Math.max(east, lon), Math.max(north, lat)] as const,
+    [180, 90, -180, -90] as readonly [number, number, number, number],
+  );
+  const [west, south, east, north] = edges;
+  const { items } = await api.call<{ items: Bay[] }>(`/v1/bays?bbox=${[west - margin, south - margin, east + margin, north + margin].map((degrees) => degrees.toFixed(5)).join(',')}`);
+  return items;
+}
+
+/** Gives up after a while: the vehicle goes on trying by itself. */
+async function untilConnected(vehicle: SimulatedVehicle, signal: AbortSignal): Promise<void> {
+  for (let waitedMs = 0; waitedMs < 5_000 && !vehicle.isConnected && !signal.aborted; waitedMs += 10) await new Promise((resume) => setTimeout(resume, 10));
+}
+
+/** Wakes the city; vehicles connect in the background. */
+export async function startCity(options: CityOptions): Promise<RunningCity> {
+  const city = new City(options);
+  try {
+    await city.start();
+  } catch (error) {
+    await city.close();
+    throw error;
+  }
+  return city;
+}
