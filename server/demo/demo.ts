@@ -2,18 +2,19 @@
 import { join } from 'node:path';
 import { freePort } from '../infra/free-port.ts';
 import type { Configuration } from '../program/configuration.ts';
-import type { RunningProcess } from '../program/process.ts';
+import type { Ports, RunningProcess } from '../program/process.ts';
 import type { Progress } from '../program/progress.ts';
 import { vehicleContract } from '../services/vehicle/contract.ts';
 import { startAdyenSandbox } from '../../simulator/providers/adyen.ts';
 import { startStripeSandbox } from '../../simulator/providers/stripe.ts';
+import { startSimulator } from './simulator.ts';
 import { frankfurt } from './frankfurt.ts';
 
 export interface Demo {
   /** Makes Frankfurt where there is none yet. */
   seed(client: RunningProcess['client']): Promise<void>;
   /** Wakes vehicles and riders of the simulator; they use what is public only. */
-  startSimulator(progress: Progress): Promise<{ close(): Promise<void> } | undefined>;
+  startSimulator(ports: Ports): Promise<{ close(): Promise<void> } | undefined>;
   close(): Promise<void>;
 }
 
@@ -41,8 +42,9 @@ export async function openDemo(configuration: Configuration, modules: ReadonlySe
       const body = frankfurt({ vehicles: configuration.MOBILITY_VEHICLES, seed });
       await progress.during('making Frankfurt', vehicles.putCity({ params: { cityId: body.id }, body }));
     },
-    async startSimulator() {
-      return { close: async () => undefined };
+    async startSimulator({ clock, keys, logger }) {
+      if (!nearFieldPort || !modules.has('gateway')) return undefined;
+      return progress.during('waking the vehicles', startSimulator({ configuration, clock, keys, logger, folder, seed, nearFieldPort }));
     },
     async close() {
       await Promise.all([stripe?.close(), adyen?.close()]);

@@ -59,7 +59,7 @@ export async function runServe(rest: string[]): Promise<number> {
       open.push({ name: 'internal server', close: () => server.close() });
       process.stdout.write(`internal ${server.listeningOrigin}\n`);
     }
-    const simulator = await demo?.startSimulator(progress);
+    const simulator = await demo?.startSimulator(ports);
     if (simulator) open.push({ name: 'simulator', close: () => simulator.close() });
     progress.done();
     process.stdout.write(names.has('gateway') ? `ready ${configuration.publicUrl}\n` : `ready ${values.target}\n`);

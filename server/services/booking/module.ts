@@ -1,3 +1,4 @@
+import { iotContract } from '../../iot/contract.ts';
 import { defineModule } from '../../module.ts';
 import type { Handlers } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
@@ -102,12 +103,19 @@ function react(services: BookingServices): void {
 export const bookingModule = defineModule<Operations>({
   name: 'booking',
   contract: bookingContract,
-  needs: ['user', 'vehicle', 'payment'],
+  needs: ['user', 'vehicle', 'payment', 'iot'],
   migrations: new URL('./migrations/', import.meta.url),
   async start(context) {
     const services: BookingServices = { context, vehicles: context.client(vehicleContract), users: context.client(userContract), payments: context.client(paymentContract) };
     react(services);
+    const iot = context.client(iotContract);
+    context.database.onTimer('unlock-keys', async () => {
+      const { publicJwk } = await context.keys.signingKey('unlock', 'EdDSA');
+      await iot.publishUnlockKeys({ body: { keys: [{ ...publicJwk }] } });
+    });
     await context.database.transaction(async (transaction) => {
+      // At every start: vehicles learn a new key before the first token is signed with it.
+      transaction.schedule({ kind: 'unlock-keys', key: 'current', dueAt: context.clock.now() });
       transaction.schedule({ kind: 'quote-cleaning', key: 'hourly', dueAt: new Date(context.clock.nowMs() + 3600_000) });
     });
     return { handlers: { ...readHandlers(services), ...reserveHandlers(services), ...rideHandlers(services), ...returnHandlers(services) } };

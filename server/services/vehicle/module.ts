@@ -62,13 +62,19 @@ function searchHandlers(services: VehicleServices): Part<'searchVehicles' | 'str
   };
 }
 
-function cityHandlers(services: VehicleServices): Part<'listCities' | 'putCity' | 'listBays' | 'listZones'> {
+function cityHandlers(services: VehicleServices): Part<'listCities' | 'listFleet' | 'putCity' | 'listBays' | 'listZones'> {
   const { fleet, context } = services;
   return {
     async listCities() {
       const counts = new Map<string, number>();
       for (const { city, definition } of fleet.all()) if (definition.listed) counts.set(city.summary.id, (counts.get(city.summary.id) ?? 0) + 1);
       return { items: [...fleet.cities.values()].map(({ summary }) => ({ ...summary, vehicleCount: counts.get(summary.id) ?? 0 })) };
+    },
+    async listFleet({ params, query: { cursor, limit } }) {
+      if (!fleet.cities.has(params.cityId)) throw new Problem('not-found', `there is no city ${params.cityId}`);
+      const ofCity = [...fleet.all()].filter(({ city, definition, id }) => city.summary.id === params.cityId && definition.listed && (cursor === undefined || id > cursor));
+      const shown = ofCity.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
+      return { items: shown.map((vehicle) => presentVehicle(vehicle)), ...(ofCity.length > limit && { next: shown.at(-1)?.id }) };
     },
     async putCity({ params, body }) {
       if (params.cityId !== body.id) throw new Problem('city-invalid', `the path says ${params.cityId}, the definition ${body.id}`);

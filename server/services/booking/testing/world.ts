@@ -1,5 +1,6 @@
 /** A Booking service on a real database, with vehicles, riders and money that a test plays. */
 import { v7 } from 'uuid';
+import { iotContract } from '../../../iot/contract.ts';
 import { manualClock } from '../../../infra/clock/system.ts';
 import type { Database } from '../../../infra/sql/port.ts';
 import { startModules, moduleOf, type TestProcess } from '../../../program/testing.ts';
@@ -50,6 +51,7 @@ function playedModules(stage: Stage) {
     moduleOf(userContract, {
       getEligibility: async ({ params }) => ({ riderId: params.riderId, birthDate: stage.birthDate, identityVerified: true, state: 'active', locale: 'en', licence: { classes: ['B'], country: 'DE', expiresOn: '2035-01-01', verified: true } }),
     }),
+    moduleOf(iotContract, { publishUnlockKeys: async () => undefined }),
     moduleOf(vehicleContract, {
       getRentableVehicle: async ({ params }) => ({ ...stage.rentable, vehicle: { ...stage.rentable.vehicle, ...stage.vehicle, id: params.vehicleId } }),
       getVehicle: async ({ params }) => ({ ...stage.rentable.vehicle, ...stage.vehicle, id: params.vehicleId, vehicleModel: stage.rentable.model, tariff: stage.rentable.tariff }),

@@ -1,0 +1,92 @@
+/** Wakes the simulator: a vehicle for each that the platform knows, also those that are imported later. */
+import type { Configuration } from '../program/configuration.ts';
+import type { Clock } from '../infra/clock/port.ts';
+import type { Keys } from '../infra/keys/port.ts';
+import type { Logger } from '../infra/observability/port.ts';
+import { Api } from '../../simulator/api.ts';
+import { type CityVehicle, startCity } from '../../simulator/city.ts';
+import type { DeviceCredentials } from '../../simulator/storage.ts';
+
+export interface SimulatorOptions {
+  configuration: Configuration;
+  clock: Clock;
+  keys: Keys;
+  logger: Logger;
+  folder: string;
+  seed: number;
+  nearFieldPort: number;
+}
+
+interface ListedVehicle extends CityVehicle {
+  rangeMetres: number;
+}
+
+const lookForCitiesMs = 5_000;
+const scopes = 'devices:provision vehicles:read vehicles:manage';
+
+async function postForm<T>(url: string, form: Record<string, string>, headers: Record<string, string>): Promise<T> {
+  const response = await fetch(url, { method: 'POST', headers, body: new URLSearchParams(form) });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
+/** The simulator is a machine client of the platform like any other. */
+async function machineToken({ configuration, keys }: SimulatorOptions): Promise<string> {
+  const secret = await keys.secret('client:simulator');
+  const { access_token: token } = await postForm<{ access_token: string }>(
+    `${configuration.publicUrl}/oidc/token`,
+    { grant_type: 'client_credentials', scope: scopes, resource: 'urn:mobility:api' },
+    { authorization: `Basic ${Buffer.from(`simulator:${secret}`).toString('base64')}` },
+  );
+  return token;
+}
+
+async function riderToken(publicUrl: string, email: string): Promise<string> {
+  const response = await fetch(`${publicUrl}/demo/token`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ email }) });
+  if (!response.ok) throw new Error(`no token for ${email}: ${response.status}`);
+  return ((await response.json()) as { token: string }).token;
+}
+
+async function fleetOf(api: Api, cityId: string): Promise<ListedVehicle[]> {
+  const vehicles: ListedVehicle[] = [];
+  let cursor = '';
+  do {
+    const page = await api.call<{ items: ListedVehicle[]; next?: string }>(`/v1/cities/${cityId}/vehicles?limit=200${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+    vehicles.push(...page.items);
+    cursor = page.next ?? '';
+  } while (cursor);
+  return vehicles;
+}
+
+/** @returns what stops vehicles and riders */
+export async function startSimulator(options: SimulatorOptions): Promise<{ close(): Promise<void> }> {
+  const { configuration, clock, logger, folder, seed, nearFieldPort } = options;
+  const { publicUrl } = configuration;
+  const api = new Api(publicUrl, () => machineToken(options));
+  const counted = new Map<string, number>();
+
+  /** Vehicles of cities that have changed in number since the last look. */
+  async function newcomers(): Promise<ListedVehicle[]> {
+    const { items } = await api.call<{ items: { id: string; vehicleCount: number }[] }>('/v1/cities');
+    const changed = items.filter(({ id, vehicleCount }) => counted.get(id) !== vehicleCount);
+    const fleets = await Promise.all(changed.map(({ id }) => fleetOf(api, id)));
+    for (const { id, vehicleCount } of changed) counted.set(id, vehicleCount);
+    return fleets.flat();
+  }
+
+  const city = await startCity({
+    apiUrl: publicUrl, vehicles: await newcomers(), folder, seed, clock, nearField: { port: nearFieldPort },
+    provision: (vehicleId) => api.call<DeviceCredentials>(`/v1/vehicles/${encodeURIComponent(vehicleId)}/device-credentials`, { method: 'POST' }),
+    ...(configuration.MOBILITY_SIMULATED_RIDERS > 0 && { riders: { count: configuration.MOBILITY_SIMULATED_RIDERS, token: (email: string) => riderToken(publicUrl, email) } }),
+    onTrouble: (trouble, error) => logger.info({ error }, trouble),
+  });
+  const looking = setInterval(() => {
+    newcomers().then((vehicles) => city.add(vehicles)).catch((error: unknown) => logger.info({ error }, 'the simulator cannot look for new vehicles'));
+  }, lookForCitiesMs);
+  return {
+    async close() {
+      clearInterval(looking);
+      await city.close();
+    },
+  };
+}
