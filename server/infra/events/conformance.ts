@@ -35,7 +35,7 @@ function collect(log: EventLog, options: Partial<SubscribeOptions> = {}) {
   return { batches, subscription, events: () => batches.flat() };
 }
 
-const caughtUp = (log: EventLog, group = 'readers', topic = 'things') => expect.poll(() => log.lag(group, topic), { timeout: 10_000, interval: 5 }).toBe(0);
+const caughtUp = (log: EventLog, group = 'readers', topic = 'things') => expect.poll(() => log.lag(group, topic), { timeout: 15_000, interval: 5 }).toBe(0);
 
 type Current = () => EventLogUnderTest;
 
@@ -246,7 +246,7 @@ function sharing(current: Current): void {
       await appendRound();
       await caughtUp(log);
       expect(Math.min(first.batches.length, second.batches.length)).toBeGreaterThan(0);
-    }, { timeout: 10_000 });
+    }, { timeout: 15_000 });
     await first.subscription.close();
     const seenByFirst = first.events().length;
     await appendRound();
@@ -279,9 +279,9 @@ function sharing(current: Current): void {
       },
     });
     const members = [join()];
-    await expect.poll(() => log.lag('readers', 'things'), { interval: 2 }).toBeLessThan(700);
+    await expect.poll(() => log.lag('readers', 'things'), { timeout: 15_000, interval: 2 }).toBeLessThan(700);
     members.push(join(), join());
-    await expect.poll(() => log.lag('readers', 'things'), { interval: 2 }).toBeLessThan(400);
+    await expect.poll(() => log.lag('readers', 'things'), { timeout: 15_000, interval: 2 }).toBeLessThan(400);
     await members[0]?.close();
     await caughtUp(log);
     for (const key of keys) expect(order.get(key)).toEqual(idsOf(eventsOf(key, 40)));
