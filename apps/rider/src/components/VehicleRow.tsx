@@ -10,7 +10,8 @@ import { BatteryMark } from './BatteryMark';
 
 interface VehicleRowProps {
   vehicle: Vehicle;
-  metres: number;
+  /** From the rider; undefined while nobody knows where the rider is. */
+  metres: number | undefined;
   onPress: () => void;
 }
 
@@ -19,11 +20,12 @@ export function VehicleRow({ vehicle, metres, onPress }: VehicleRowProps) {
   const { t, money, distance } = useLanguage();
   const palette = usePalette();
   const type = t(`type.${vehicle.type}`);
+  const away = metres === undefined ? t('vehicle.rangeOf', { distance: distance(vehicle.rangeMetres) }) : metres < 3_000 ? t('vehicle.walk', { count: walkingMinutes(metres) }) : distance(metres);
   const price = money(vehicle.pricePerMinuteMinor, vehicle.currency);
   return (
     <Pressable
       role="link"
-      aria-label={t('vehicle.open', { type, model: vehicle.model, percent: Math.round(vehicle.batteryPercent), price, distance: distance(metres) })}
+      aria-label={t('vehicle.open', { type, model: vehicle.model, percent: Math.round(vehicle.batteryPercent), price, distance: away })}
       onPress={onPress}
       style={({ pressed, hovered }: { pressed: boolean; hovered?: boolean }) => [styles.row, { backgroundColor: palette.surface, borderColor: hovered ? palette.outline : palette.line }, pressed && { backgroundColor: palette.sunken }]}
     >
@@ -37,7 +39,7 @@ export function VehicleRow({ vehicle, metres, onPress }: VehicleRowProps) {
         <View style={styles.facts}>
           <BatteryMark percent={vehicle.batteryPercent} />
           <Text variant="small" tone="muted" tabular numberOfLines={1}>
-            {Math.round(vehicle.batteryPercent)} % · {metres < 3_000 ? t('vehicle.walk', { count: walkingMinutes(metres) }) : distance(metres)}
+            {Math.round(vehicle.batteryPercent)} % · {away}
           </Text>
         </View>
       </View>

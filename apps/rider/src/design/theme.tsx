@@ -9,7 +9,7 @@ const light = {
   /** Cards, sheets, bars. */
   surface: '#FFFFFF',
   /** A field or chip on a surface. */
-  sunken: '#EEF1EB',
+  sunken: '#E9EEE6',
   ink: '#10231D',
   muted: '#53635C',
   line: '#DCE2DA',

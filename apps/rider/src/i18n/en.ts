@@ -82,6 +82,11 @@ export const en = {
   'filters.active.one': '{count} filter set',
   'filters.active.other': '{count} filters set',
   'filters.show': 'Show {vehicles}',
+  'filters.type': 'Vehicle type',
+  'type.scooter.short': 'Scooter',
+  'type.ebike.short': 'eBike',
+  'type.car.short': 'Car',
+  'type.van.short': 'Van',
   'type.scooter': 'Scooter',
   'type.ebike': 'eBike',
   'type.car': 'Car',
@@ -89,6 +94,8 @@ export const en = {
   'vehicle.battery': 'Battery',
   'vehicle.batteryPercent': '{percent} % battery',
   'vehicle.range': 'Range',
+  'vehicle.rangeOf': '{distance} range',
+  'vehicle.speed': 'Top speed',
   'vehicle.distance': 'Distance',
   'vehicle.walk': '{count} min walk',
   'vehicle.walk.label': 'On foot',
@@ -294,6 +301,7 @@ export const en = {
   'form.licenceNumber': 'Use at least 4 characters',
   'notFound.title': 'There is nothing here',
   'notFound.action': 'To the map',
+  'unit.speed': '{count} km/h',
   'unit.percent': '{count} %',
 } as const;
 

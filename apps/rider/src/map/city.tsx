@@ -29,8 +29,10 @@ export interface CityState {
   me: Position | undefined;
   /** Asks the device where it is. @returns whether it said so */
   locate: () => Promise<boolean>;
-  /** Where distances are counted from: the rider, or the middle of the map. */
+  /** What the list is ordered around: the rider, or the middle of the map. */
   origin: Position;
+  /** Metres from the rider as the crow flies; undefined while nobody knows where the rider is. */
+  metresTo: (position: Position) => number | undefined;
   setView: (view: MapView) => void;
   selected: CityMapProps['selected'];
   select: (vehicle: CityMapProps['selected']) => void;
@@ -78,14 +80,16 @@ export function CityProvider({ children }: { children: ReactNode }) {
   const vehicles = useMemo(() => everyVehicle.filter((vehicle) => fits(vehicle, filters)), [everyVehicle, filters]);
   const centre = view?.centre ?? home;
   // Someone in another town plans a trip: distances then count from where the map looks.
-  const origin = me && distanceMetres(me, centre) < 50_000 ? me : centre;
+  const here = me && distanceMetres(me, centre) < 50_000 ? me : undefined;
+  const origin = here ?? centre;
+  const metresTo = useCallback((position: Position) => here && distanceMetres(here, position), [here]);
 
   const value = useMemo<CityState>(
     () => ({
       cities, city, chooseCity, home, zones: ground.zones ?? nobody, bays: ground.bays ?? nobody, vehicles, everyVehicle, stream, filters, setFilters,
-      me, locate, origin, setView, selected, select, mapAvailable, setMapUnavailable, coveredBottom, setCoveredBottom,
+      me, locate, origin, metresTo, setView, selected, select, mapAvailable, setMapUnavailable, coveredBottom, setCoveredBottom,
     }),
-    [cities, city, home, ground.zones, ground.bays, vehicles, everyVehicle, stream, filters, me, locate, origin, selected, mapAvailable, setMapUnavailable, coveredBottom],
+    [cities, city, home, ground.zones, ground.bays, vehicles, everyVehicle, stream, filters, me, locate, origin, metresTo, selected, mapAvailable, setMapUnavailable, coveredBottom],
   );
   return <CityContext.Provider value={value}>{children}</CityContext.Provider>;
 }

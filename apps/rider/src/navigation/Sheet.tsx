@@ -80,7 +80,7 @@ export function Sheet({ label, resizable, header, footer, children }: SheetProps
 const styles = StyleSheet.create({
   sheet: { position: 'absolute', left: 0, right: 0, bottom: 0, borderTopLeftRadius: corner.sheet, borderTopRightRadius: corner.sheet, overflow: 'hidden' },
   smooth: { transitionProperty: 'height', transitionDuration: '240ms', transitionTimingFunction: 'cubic-bezier(0.2, 0.8, 0.2, 1)' } as object,
-  handleArea: { height: 44, marginBottom: -10, alignItems: 'center', justifyContent: 'center' },
+  handleArea: { height: 44, marginBottom: -18, alignItems: 'center', justifyContent: 'center' },
   handle: { width: 40, height: 5, borderRadius: 3, opacity: 0.6 },
   top: { height: space.small },
   scroll: { flexShrink: 1 },

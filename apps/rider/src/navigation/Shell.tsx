@@ -1,5 +1,5 @@
 /** The frame of every screen: map underneath, a sheet over it on a phone, a panel beside it on a wide window. */
-import { type ReactNode, useEffect, useRef } from 'react';
+import { type ReactNode, useEffect } from 'react';
 import { Pressable, ScrollView, StyleSheet, View } from 'react-native';
 import { useSafeAreaInsets } from 'react-native-safe-area-context';
 import { useLocation } from 'wouter';
@@ -80,7 +80,7 @@ export function Shell({ map, children }: ShellProps) {
   return (
     <View style={[styles.flex, { backgroundColor: palette.ground }]}>
       <View style={styles.flex}>
-        {onMap(path) && map}
+        <View style={[styles.under, !onMap(path) && (styles.hidden as object)]}>{map}</View>
         {children}
       </View>
       {!focusedTask(path) && <Navigation rail={false} />}
@@ -111,7 +111,6 @@ export function Frame({ title, back, aside, footer, overMap = false, resizable =
   const { t } = useLanguage();
   const [, go] = useLocation();
   const insets = useSafeAreaInsets();
-  const main = useRef<View>(null);
 
   useEffect(() => {
     if (typeof document !== 'undefined') document.title = `${title} · ${t('app.name')}`;
@@ -137,7 +136,7 @@ export function Frame({ title, back, aside, footer, overMap = false, resizable =
     );
   }
   return (
-    <View ref={main} role="main" style={[styles.page, { backgroundColor: palette.ground, paddingTop: insets.top }]}>
+    <View role="main" style={[styles.page, { backgroundColor: palette.ground, paddingTop: insets.top }]}>
       {header}
       <ScrollView style={styles.flex} contentContainerStyle={styles.content} keyboardShouldPersistTaps="handled">
         {children}
@@ -149,6 +148,9 @@ export function Frame({ title, back, aside, footer, overMap = false, resizable =
 
 const styles = StyleSheet.create({
   flex: { flex: 1, minWidth: 0 },
+  under: { position: 'absolute', top: 0, right: 0, bottom: 0, left: 0 },
+  /** Out of sight and out of reach of the keyboard, but drawn already when it comes back. */
+  hidden: { visibility: 'hidden' } as object,
   wide: { flex: 1, flexDirection: 'row' },
   panel: { width: panelWidth, borderRightWidth: 1 },
   rail: { width: 92, borderRightWidth: 1, paddingVertical: space.large, gap: space.small, alignItems: 'center' },

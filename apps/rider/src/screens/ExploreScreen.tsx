@@ -2,18 +2,16 @@
 import { useEffect, useMemo, useState } from 'react';
 import { StyleSheet, View } from 'react-native';
 import { useLocation } from 'wouter';
-import type { VehicleType } from '../api/contract';
 import { useOpenBookings } from '../api/queries';
 import { CityPicker } from '../components/CityPicker';
 import { FilterPanel } from '../components/FilterPanel';
 import { OpenRideCard } from '../components/OpenRideCard';
+import { TypePicker } from '../components/TypePicker';
 import { VehicleRow } from '../components/VehicleRow';
 import { Button, IconButton } from '../design/Button';
-import { Choice, type Option } from '../design/Choice';
 import { Empty, Loading } from '../design/Surface';
 import { Text } from '../design/Text';
-import { space, useTheme } from '../design/theme';
-import { vehicleIcons, vehicleTypes } from '../design/vehicleIcons';
+import { space } from '../design/theme';
 import { byDistance, countFilters, noFilters } from '../domain/filters';
 import { useLanguage } from '../i18n/language';
 import { useCity } from '../map/city';
@@ -21,22 +19,10 @@ import { Frame } from '../navigation/Shell';
 
 const rowsAtOnce = 15;
 
-function TypeChips() {
-  const { t } = useLanguage();
-  const { wide } = useTheme();
-  const { filters, setFilters } = useCity();
-  const options: Option<VehicleType | undefined>[] = [{ value: undefined, label: t('filters.type.all') }, ...vehicleTypes.map((type) => ({ value: type, label: t(`type.${type}`), icon: vehicleIcons[type] }))];
-  return (
-    <View style={!wide && styles.edge}>
-      <Choice scrolling={!wide} label={t('filters.title')} options={options} value={filters.type} onChange={(type) => setFilters({ ...filters, type })} />
-    </View>
-  );
-}
-
 function Results() {
   const { t } = useLanguage();
   const [, go] = useLocation();
-  const { vehicles, origin, stream, setFilters, everyVehicle } = useCity();
+  const { vehicles, origin, metresTo, stream, setFilters, everyVehicle } = useCity();
   const [shown, setShown] = useState(rowsAtOnce);
   const nearest = useMemo(() => byDistance(vehicles, origin), [vehicles, origin]);
   if (stream === 'connecting' && everyVehicle.length === 0) return <Loading label={t('common.loading')} />;
@@ -46,9 +32,9 @@ function Results() {
   return (
     <View style={styles.list}>
       <View role="list" aria-label={t('explore.title')} style={styles.list}>
-        {nearest.slice(0, shown).map(({ vehicle, metres }) => (
+        {nearest.slice(0, shown).map(({ vehicle }) => (
           <View role="listitem" key={vehicle.id}>
-            <VehicleRow vehicle={vehicle} metres={metres} onPress={() => go(`/vehicles/${encodeURIComponent(vehicle.id)}`)} />
+            <VehicleRow vehicle={vehicle} metres={metresTo(vehicle.position)} onPress={() => go(`/vehicles/${encodeURIComponent(vehicle.id)}`)} />
           </View>
         ))}
       </View>
@@ -76,7 +62,7 @@ export function ExploreScreen() {
       {open.map((booking) => (
         <OpenRideCard key={booking.id} booking={booking} />
       ))}
-      <TypeChips />
+      <TypePicker />
       {filtersOpen && <FilterPanel />}
       <View style={styles.between}>
         <View role="status">
@@ -93,6 +79,5 @@ export function ExploreScreen() {
 
 const styles = StyleSheet.create({
   list: { gap: space.small },
-  edge: { marginHorizontal: -space.large },
   between: { flexDirection: 'row', alignItems: 'center', justifyContent: 'space-between', flexWrap: 'wrap', gap: space.small },
 });

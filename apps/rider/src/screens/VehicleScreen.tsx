@@ -18,7 +18,7 @@ import { Text } from '../design/Text';
 import { corner, space, usePalette } from '../design/theme';
 import { vehicleIcons } from '../design/vehicleIcons';
 import { hasFixedTime } from '../domain/booking';
-import { distanceMetres, walkingMinutes } from '../domain/distance';
+import { walkingMinutes } from '../domain/distance';
 import { durations } from '../domain/start';
 import { pricingZoneAt } from '../domain/zones';
 import { useLanguage } from '../i18n/language';
@@ -73,13 +73,19 @@ function Headline({ vehicle }: { vehicle: VehicleDetails }) {
 
 function Facts({ vehicle }: { vehicle: VehicleDetails }) {
   const { t, distance } = useLanguage();
-  const { origin } = useCity();
-  const metres = distanceMetres(origin, vehicle.position);
+  const { metresTo } = useCity();
+  const metres = metresTo(vehicle.position);
   return (
     <View style={styles.facts}>
       <Fact icon="route" label={t('vehicle.range')} value={distance(vehicle.rangeMetres)} />
-      <Fact icon="map-pin" label={t('vehicle.distance')} value={distance(metres)} />
-      <Fact icon="footprints" label={t('vehicle.walk.label')} value={t('common.minutes', { count: walkingMinutes(metres) })} />
+      {metres === undefined ? (
+        <Fact icon="gauge" label={t('vehicle.speed')} value={t('unit.speed', { count: Math.round(vehicle.vehicleModel.maximumSpeedKilometresPerHour) })} />
+      ) : (
+        <>
+          <Fact icon="map-pin" label={t('vehicle.distance')} value={distance(metres)} />
+          {metres < 5_000 && <Fact icon="footprints" label={t('vehicle.walk.label')} value={t('common.minutes', { count: walkingMinutes(metres) })} />}
+        </>
+      )}
     </View>
   );
 }

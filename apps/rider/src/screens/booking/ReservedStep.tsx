@@ -10,7 +10,7 @@ import { Button } from '../../design/Button';
 import { Fact, Notice } from '../../design/Surface';
 import { Text } from '../../design/Text';
 import { space } from '../../design/theme';
-import { distanceMetres, walkingMinutes } from '../../domain/distance';
+import { walkingMinutes } from '../../domain/distance';
 import { useLanguage } from '../../i18n/language';
 import { useCity } from '../../map/city';
 import { Frame } from '../../navigation/Shell';
@@ -42,7 +42,7 @@ interface ReservedStepProps {
 
 export function ReservedStep({ booking, vehicle, nowMs }: ReservedStepProps) {
   const { t, time, failure, distance } = useLanguage();
-  const { origin } = useCity();
+  const { metresTo } = useCity();
   const keep = useKeepBooking();
   const cancel = useChange('cancel', keep);
   const { unlock, stage } = useUnlock(booking);
@@ -50,7 +50,7 @@ export function ReservedStep({ booking, vehicle, nowMs }: ReservedStepProps) {
   const waiting = booking.fixedTime && Date.parse(booking.startsAt) > nowMs;
   const target = Date.parse(waiting ? booking.startsAt : booking.reservedUntil);
   const begin = Date.parse(booking.createdAt);
-  const metres = vehicle && distanceMetres(origin, vehicle.position);
+  const metres = vehicle && metresTo(vehicle.position);
   const error = unlock.error ?? cancel.error;
 
   const actions = asking ? (
