@@ -18,7 +18,7 @@ import { openApiDocument } from './openapi.ts';
 import { OpenStreams } from './operations.ts';
 import { openRefusals } from './refusals.ts';
 import { publicOperations } from './routes.ts';
-import { createServer, SilentConnections } from './server.ts';
+import { createServer, servePages, SilentConnections } from './server.ts';
 
 const riderAppFolder = new URL('../../apps/rider/dist/', import.meta.url);
 const cleaning = 'identity-cleaning';
@@ -70,18 +70,22 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
       publicKey: (await importJWK(publicJwk, 'ES256')) as CryptoKey, issuer: `${publicUrl}/oidc`, audience: apiResource, isRefused: (subject) => refusals.isRefused(subject),
     });
     const streams = new OpenStreams();
+    const security = {
+      publicUrl, demo, corsOrigins: configuration.MOBILITY_CORS_ORIGINS, mapStyleUrl: configuration.MOBILITY_MAP_STYLE_URL, redirectOrigins: demo ? developmentOrigins : [],
+    };
     const { server, notFound } = await createServer({
       logger, metrics, authenticator, limiter, streams, operations: publicOperations(), dispatchTo: (module) => context.dispatchTo(module),
       trustedProxies: configuration.MOBILITY_TRUSTED_PROXIES,
-      security: { publicUrl, demo, corsOrigins: configuration.MOBILITY_CORS_ORIGINS, mapStyleUrl: configuration.MOBILITY_MAP_STYLE_URL, redirectOrigins: demo ? developmentOrigins : [] },
+      security,
     });
-    await mountIdentity(server, {
-      provider, limiter, user, formSecret: await keys.secret('sign-in-forms'), canonicalUrl: demo ? undefined : publicUrl, registrationUrl: '/sign-up',
+    const formSecret = await keys.secret('sign-in-forms');
+    await servePages(server, security, async (pages) => {
+      await mountIdentity(pages, { provider, limiter, user, formSecret, canonicalUrl: demo ? undefined : publicUrl, registrationUrl: '/sign-up' });
+      if (demo) serveDemoTokens(pages, { provider, user, payment: context.client(paymentContract) });
+      servePlatformRoutes(pages, context, publicUrl);
+      if (configuration.MOBILITY_RIDER_APP) await serveApp(pages, riderAppFolder, notFound);
+      else pages.setNotFoundHandler(notFound);
     });
-    if (demo) serveDemoTokens(server, { provider, user, payment: context.client(paymentContract) });
-    servePlatformRoutes(server, context, publicUrl);
-    if (configuration.MOBILITY_RIDER_APP) await serveApp(server, riderAppFolder, notFound);
-    else server.setNotFoundHandler(notFound);
     await cleanIdentity(context);
     const silent = new SilentConnections(server.server);
     await server.listen({ host: configuration.HOST, port: configuration.PORT });

@@ -1,7 +1,8 @@
 /** Serves the public operations: authenticate, limit, authorise, read the body, hand over to the module, answer. */
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler, RouteHandlerMethod } from 'fastify';
 import Negotiator from 'negotiator';
+import type { Metrics } from '../infra/observability/port.ts';
 import { runInTrace, traceFrom } from '../infra/observability/trace.ts';
 import type { Caller, Operation } from '../wire/contract.ts';
 import { RawReply } from '../wire/contract.ts';
@@ -20,12 +21,6 @@ declare module 'fastify' {
 }
 
 export const defaultBodyLimitBytes = 128 * 1024;
-
-/** Answers are for one caller and now; nothing in them may run or be framed. */
-const answerHeaders = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-};
 
 const idempotencyKeyPattern = /^[\x21-\x7e]{1,200}$/;
 const jsonPattern = /^application\/(json|[a-z0-9.+-]+\+json)\s*(;|$)/i;
@@ -97,12 +92,16 @@ export interface OperationServices {
   authenticator: Authenticator;
   limiter: Limiter;
   streams: OpenStreams;
+  metrics: Metrics;
+  /** What every answer carries. */
+  answerHeaders: Record<string, string>;
   dispatchTo(module: string): Dispatch;
 }
 
 /** What happens before the body is read: nobody unknown makes the server read megabytes. */
-function guard(operation: Operation, { authenticator, limiter }: OperationServices) {
+function guard(operation: Operation, { authenticator, limiter, answerHeaders }: OperationServices) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    void reply.headers(answerHeaders).header('x-request-id', request.id);
     let caller: Caller | undefined;
     let refusal: unknown;
     try {
@@ -137,11 +136,19 @@ function handle({ module, name, operation }: PublicOperation, { dispatchTo, stre
     const traceparent = request.headers['traceparent'];
     const accept = acceptOf(operation, request);
     const idempotencyKey = idempotencyKeyOf(operation, request);
-    void reply.headers(answerHeaders);
     const raw = await rawRequestOf(operation, request);
     const answer = await runInTrace(traceFrom(typeof traceparent === 'string' ? traceparent : undefined), () =>
       dispatch(name, raw, { caller: request.caller, idempotencyKey, accept, signal: request.signal }));
     return sendAnswer(reply, answer, streams);
+  };
+}
+
+/** Counts and times the answers of one operation. */
+function measure({ module, name }: PublicOperation, metrics: Metrics): onResponseHookHandler {
+  const operation = `${module}.${name}`;
+  return (_request, reply, done) => {
+    metrics.observeSeconds('http_request_seconds', 'Time to answer a request of the public API', reply.elapsedTime / 1000, { operation, status: String(reply.statusCode) });
+    done();
   };
 }
 
@@ -154,8 +161,8 @@ export function serveOperations(server: FastifyInstance, operations: readonly Pu
       method: operation.method,
       url: routerPath(operation.path),
       bodyLimit: operation.bodyLimitBytes ?? defaultBodyLimitBytes,
-      config: { operation: `${entry.module}.${entry.name}` },
       onRequest: guard(operation, services),
+      onResponse: measure(entry, services.metrics),
       handler: handle(entry, services),
     });
   }

@@ -4,23 +4,15 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import multipart from '@fastify/multipart';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { Logger, Metrics } from '../infra/observability/port.ts';
+import type { Logger } from '../infra/observability/port.ts';
 import { Problem } from '../wire/problem.ts';
 import { errorHandler, sendProblem, toProblem } from './errors.ts';
 import { defaultBodyLimitBytes, type OperationServices, serveOperations } from './operations.ts';
 import { methodsByPath, type PublicOperation } from './routes.ts';
-import { addSecurity, type SecurityOptions } from './security.ts';
+import { allowOrigins, answerHeaders, pageHeaders, type SecurityOptions } from './security.ts';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** `booking.createBooking`; the name in metrics. */
-    operation?: string;
-  }
-}
-
-export interface ServerOptions extends OperationServices {
+export interface ServerOptions extends Omit<OperationServices, 'answerHeaders'> {
   logger: Logger;
-  metrics: Metrics;
   operations: readonly PublicOperation[];
   /** Proxies whose X-Forwarded-For is believed; none, and the header is ignored. */
   trustedProxies: readonly string[];
@@ -44,17 +36,9 @@ function addJsonParser(server: FastifyInstance): void {
   });
 }
 
-function measure(server: FastifyInstance, metrics: Metrics): void {
-  server.addHook('onResponse', (request, reply, done) => {
-    const { operation } = request.routeOptions.config;
-    if (operation) metrics.observeSeconds('http_request_seconds', 'Time to answer a request of the public API', reply.elapsedTime / 1000, { operation, status: String(reply.statusCode) });
-    done();
-  });
-}
-
 /** A server with the public operations, that does not listen yet. */
 export async function createServer(options: ServerOptions): Promise<{ server: FastifyInstance; notFound: NotFoundHandler }> {
-  const { logger, metrics, operations } = options;
+  const { logger, operations } = options;
   const server = fastify({
     genReqId: (request) => requestIdOf(request.headers['x-request-id']),
     requestIdHeader: false,
@@ -66,24 +50,31 @@ export async function createServer(options: ServerOptions): Promise<{ server: Fa
     frameworkErrors: (error, request, reply) => void sendProblem((reply as FastifyReply).header('x-request-id', request.id), error.code === 'FST_ERR_BAD_URL' ? new Problem('invalid-request', 'The path is not valid') : toProblem(error), request.id),
   });
   server.setErrorHandler(errorHandler(logger));
-  server.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id);
-    done();
-  });
-  await addSecurity(server, options.security);
+  await allowOrigins(server, options.security);
   server.removeContentTypeParser('text/plain');
   server.removeContentTypeParser('application/json');
   addJsonParser(server);
   await server.register(multipart, { throwFileSizeLimit: true });
-  measure(server, metrics);
   const methodsOf = methodsByPath(operations);
   const notFound: NotFoundHandler = (request, reply) => {
     const allowed = methodsOf(request.url.split('?', 1)[0] ?? '');
     if (allowed.length === 0) return sendProblem(reply, new Problem('not-found', 'There is no such path'), request.id);
     return sendProblem(reply.header('allow', allowed.join(', ')), new Problem('method-not-allowed'), request.id);
   };
-  serveOperations(server, operations, options);
+  serveOperations(server, operations, { ...options, answerHeaders: answerHeaders(options.security) });
   return { server, notFound };
+}
+
+/** Everything that is not an operation: pages and files, with the headers that browsers keep to. */
+export async function servePages(server: FastifyInstance, options: SecurityOptions, register: (pages: FastifyInstance) => Promise<void>): Promise<void> {
+  const headers = pageHeaders(options);
+  await server.register(async (pages) => {
+    pages.addHook('onRequest', (request, reply, done) => {
+      void reply.headers(headers).header('x-request-id', request.id);
+      done();
+    });
+    await register(pages);
+  });
 }
 
 /**
