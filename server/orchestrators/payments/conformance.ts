@@ -152,6 +152,12 @@ export function describePaymentProvider(name: string, open: () => Promise<Confor
       expect(await paymentsOf(request.attempt)).toHaveLength(1);
     });
 
+    it('finds a charge also when its own clock is days away from the provider\'s', async () => {
+      const request = await charge(target.tokens.timeoutAfter);
+      expect(await impatiently(target.provider.authorise(request))).toBe(givenUp);
+      expect(await target.provider.lookup({ ...asLookup(request), requestedAt: new Date(Date.now() + 3 * 24 * 3600 * 1000) })).toMatchObject({ result: 'succeeded' });
+    });
+
     it('finds a charge after which the connection broke', async () => {
       const request = await charge(target.tokens.resetAfter);
       const answer = await target.provider.authorise(request).catch((error: unknown) => {

@@ -10,6 +10,9 @@ import { StripeProvider } from './stripe.ts';
 
 const breakAfterFailures = 5;
 const halfOpenAfterMs = 5_000;
+const dayMs = 24 * 3600 * 1000;
+/** Whoever asked has written the outcome down long before; references to people are not kept for longer. */
+const retentionMs = 30 * dayMs;
 
 /** Stripe first, then Adyen; those that are configured. @throws Error when there is none outside of demo mode */
 function configuredProviders({ configuration, clock }: ModuleContext): PaymentProvider[] {
@@ -37,9 +40,15 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
     const { configuration, database, clock, logger, metrics } = context;
     const timeoutMs = configuration.MOBILITY_PAYMENT_TIMEOUT_MS;
     const adapters = configuredProviders(context);
+    const store = new AttemptStore(database);
+    database.onTimer('attempt-cleaning', async ({ kind, key }) => {
+      await store.forgetFinal(new Date(clock.nowMs() - retentionMs));
+      await database.transaction(async (transaction) => transaction.schedule({ kind, key, dueAt: new Date(clock.nowMs() + dayMs) }));
+    });
+    await database.transaction(async (transaction) => transaction.schedule({ kind: 'attempt-cleaning', key: 'daily', dueAt: clock.now() }));
     const orchestrator = new Orchestrator({
       providers: adapters.map((adapter) => new GuardedProvider(adapter, { timeoutMs, breakAfterFailures, halfOpenAfterMs })),
-      store: new AttemptStore(database), clock, logger, metrics, shareTokens: configuration.demo,
+      store, clock, logger, metrics, shareTokens: configuration.demo,
       // Two providers, two tries each, and time to write it down.
       graceMs: 4 * timeoutMs + 2_000,
     });

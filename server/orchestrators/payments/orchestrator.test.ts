@@ -14,7 +14,8 @@ import { ProviderDown } from './port.ts';
 import { GuardedProvider } from './resilience.ts';
 import { StripeProvider } from './stripe.ts';
 
-const timeoutMs = 300;
+// Long enough for a busy machine, short enough to wait for.
+const timeoutMs = 1500;
 let folder: string;
 let sandboxes: Record<'stripe' | 'adyen', Sandbox>;
 let started: TestProcess;
@@ -159,6 +160,20 @@ describe('lookup', () => {
     expect(await lookup(body.attempt)).toMatchObject({ result: how === 'charged' ? 'succeeded' : 'unavailable' });
     expect(await atProvider('stripe', body.attempt)).toHaveLength(how === 'charged' ? 1 : 0);
   });
+});
+
+test('PAYMENTS-ORCHESTRATOR-10: attempts that ended are forgotten after 30 days, open ones never', async () => {
+  const sql = started.database('payments-orchestrator')?.sql;
+  if (!sql) throw new Error('no database');
+  const [old, recent, open] = [randomUUID(), randomUUID(), randomUUID()];
+  const rows = [[old, 'final', 31], [recent, 'final', 29], [open, 'unknown', 400]] as const;
+  for (const [attempt, state, days] of rows) {
+    await sql`insert into attempts (attempt, kind, request, state, provider, outcome, requested_at, updated_at)
+      select ${attempt}, 'void', '{}', ${state}, 'stripe', '{}', at, at from (select now() - make_interval(days => ${days}::int) as at) as moment`;
+  }
+  await sql`update timers set due_at = now() where kind = 'attempt-cleaning'`;
+  await eventually(async () => (await sql`select 1 from attempts where attempt = ${old}`).length === 0);
+  expect((await sql`select 1 from attempts where attempt in (${recent}, ${open})`).length).toBe(2);
 });
 
 describe('changes of a charge', () => {

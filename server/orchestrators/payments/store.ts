@@ -51,4 +51,10 @@ export class AttemptStore {
       where attempt = ${attempt} and provider = ${provider} and state <> 'final'`;
     return settled.count > 0;
   }
+
+  /** Drops what ended long ago. @returns how many attempts that were */
+  async forgetFinal(before: Date): Promise<number> {
+    const forgotten = await this.#database.sql`delete from attempts where state = 'final' and updated_at < ${before}`;
+    return forgotten.count;
+  }
 }

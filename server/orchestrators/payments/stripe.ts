@@ -126,7 +126,7 @@ export class StripeProvider implements PaymentProvider {
   async lookup(request: LookupRequest): Promise<LookupOutcome> {
     try {
       if (request.providerReference !== null) return outcomeOf(await this.#stripe.paymentIntents.retrieve(request.providerReference));
-      const found = await this.#find(request);
+      const found = await this.#find(request, Math.floor(request.requestedAt.getTime() / 1000) - lookBackSeconds);
       if (found) return outcomeOf(found);
       const fence = await this.#stripe.paymentIntents.create(
         { amount: request.amountMinor, currency: request.currency.toLowerCase(), allowed_payment_method_types: ['card'], metadata: { fence: request.attempt } },
@@ -136,14 +136,14 @@ export class StripeProvider implements PaymentProvider {
       return { result: 'never-happened' };
     } catch (error) {
       if (!(error instanceof Stripe.errors.StripeIdempotencyError)) return rethrow(error);
-      const arrived = await this.#find(request);
+      // It arrived just now, or its time is not ours: look through all.
+      const arrived = await this.#find(request, 0);
       return arrived ? outcomeOf(arrived) : { result: 'undecided' };
     }
   }
 
-  async #find(request: LookupRequest): Promise<Stripe.PaymentIntent | undefined> {
-    const since = Math.floor(request.requestedAt.getTime() / 1000) - lookBackSeconds;
-    for await (const intent of this.#stripe.paymentIntents.list({ customer: request.method.customerReference, created: { gte: since }, limit: 100 })) {
+  async #find(request: LookupRequest, sinceSeconds: number): Promise<Stripe.PaymentIntent | undefined> {
+    for await (const intent of this.#stripe.paymentIntents.list({ customer: request.method.customerReference, created: { gte: sinceSeconds }, limit: 100 })) {
       if (intent.metadata['attempt'] === request.attempt) return intent;
     }
     return undefined;

@@ -12,3 +12,5 @@ create table attempts (
   updated_at timestamptz not null,
   check (state <> 'final' or outcome is not null)
 );
+-- for the cleaning of what ended long ago
+create index attempts_final on attempts (updated_at) where state = 'final';

@@ -127,8 +127,8 @@ export class PaymentWorld {
   }
 }
 
-/** @param timeoutMs how long a provider may take: short, so that tests of timeouts are quick */
-export async function paymentWorld({ timeoutMs = 400 } = {}): Promise<PaymentWorld> {
+/** @param timeoutMs how long a provider may take: long enough for a busy machine, short enough to wait for */
+export async function paymentWorld({ timeoutMs = 1500 } = {}): Promise<PaymentWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'payment-world-'));
   const stripe = await startStripeSandbox({ port: 0, folder: join(folder, 'stripe') });
   const adyen = await startAdyenSandbox({ port: 0, folder: join(folder, 'adyen') });
