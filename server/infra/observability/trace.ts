@@ -1,6 +1,6 @@
 /** The W3C trace context of the work in hand, carried through asynchronous calls, events and messages. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
 export interface Trace {
   /** 32 hex digits. */
@@ -14,10 +14,14 @@ const traceparentPattern = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-
 
 export const currentTrace = (): Trace | undefined => storage.getStore();
 
+/** Node makes UUIDs from a store of random bytes, which costs a tenth of asking for bytes each time. */
+const randomTraceId = (): string => randomUUID().replaceAll('-', '');
+const randomSpanId = (): string => randomTraceId().slice(16);
+
 /** Continues the trace of a `traceparent` header or event, or begins one. */
 export function traceFrom(traceparent: string | undefined): Trace {
   const match = traceparent ? traceparentPattern.exec(traceparent) : null;
-  return { traceId: match?.[1] ?? randomBytes(16).toString('hex'), spanId: randomBytes(8).toString('hex') };
+  return { traceId: match?.[1] ?? randomTraceId(), spanId: randomSpanId() };
 }
 
 export const runInTrace = <T>(trace: Trace, work: () => T): T => storage.run(trace, work);
