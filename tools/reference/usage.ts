@@ -1,5 +1,5 @@
 /** Which events a module hears and which operations it calls, read from its source. */
-import { childrenOf, isNode, nodesOf, type SourceFile, type SyntaxNode } from '../source/source.ts';
+import { childrenOf, isNode, type SourceFile, type SyntaxNode } from '../source/source.ts';
 
 export interface EventReference {
   contract: string;
@@ -32,7 +32,7 @@ class EventNames {
   readonly #contracts = new Map<string, string>();
 
   constructor(file: SourceFile) {
-    for (const node of nodesOf(file.program)) {
+    for (const node of file.nodes) {
       const contract = node.type === 'VariableDeclarator' ? contractOfEvents(node['init']) : undefined;
       if (!contract || !isNode(node['id'])) continue;
       const alias = nameOf(node['id']);
@@ -71,7 +71,7 @@ const clientType = /(\w+)\??: Client<typeof (\w+Contract)\.operations>/g;
 /** The names that a client goes by: `payments: context.client(paymentContract)`, `payments: Client<typeof paymentContract.operations>`. */
 function clientNames(files: readonly SourceFile[]): Map<string, string> {
   const names = new Map(files.flatMap(({ text }) => [...text.matchAll(clientType)].map(([, name = '', contract = '']) => [name, contract] as const)));
-  for (const node of files.flatMap((file) => [...nodesOf(file.program)])) {
+  for (const node of files.flatMap((file) => file.nodes)) {
     for (const child of childrenOf(node)) {
       if (child.type !== 'CallExpression' || nameOf(child['callee']) !== 'client') continue;
       const contract = nameOf(argumentsOf(child)[0]);
@@ -96,7 +96,7 @@ export function usageOf(files: readonly SourceFile[]): Usage {
   const usage: Usage = { subscriptions: [], calls: [] };
   for (const file of files) {
     const names = new EventNames(file);
-    for (const node of nodesOf(file.program)) {
+    for (const node of file.nodes) {
       if (node.type !== 'CallExpression' || !isNode(node['callee']) || node['callee'].type !== 'MemberExpression') continue;
       const subscribed = subscribedArray(node);
       if (subscribed) usage.subscriptions.push(...childrenOf(subscribed).map((element) => subscription(element, names, file)));

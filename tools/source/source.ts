@@ -33,12 +33,24 @@ export interface SyntaxNode {
 export const isNode = (value: unknown): value is SyntaxNode => typeof value === 'object' && value !== null && typeof (value as SyntaxNode).type === 'string';
 
 /** The nodes directly below, in the order of the text. */
-export const childrenOf = (node: SyntaxNode): SyntaxNode[] => Object.values(node).flat().filter(isNode);
+export function childrenOf(node: SyntaxNode): SyntaxNode[] {
+  const children: SyntaxNode[] = [];
+  for (const value of Object.values(node)) {
+    if (Array.isArray(value)) children.push(...value.filter(isNode));
+    else if (isNode(value)) children.push(value);
+  }
+  return children;
+}
 
 /** Every node, parents before children. */
-export function* nodesOf(node: SyntaxNode): Generator<SyntaxNode> {
-  yield node;
-  for (const child of childrenOf(node)) yield* nodesOf(child);
+export function nodesOf(root: SyntaxNode): SyntaxNode[] {
+  const nodes: SyntaxNode[] = [];
+  const open = [root];
+  for (let node = open.pop(); node; node = open.pop()) {
+    nodes.push(node);
+    open.push(...childrenOf(node).toReversed());
+  }
+  return nodes;
 }
 
 /** One import or re-export. `typeOnly` when nothing of it is left at run time. */
@@ -52,8 +64,9 @@ export interface SourceFile {
   path: string;
   text: string;
   program: SyntaxNode;
+  /** Every node of the program, parents before children. */
+  nodes: readonly SyntaxNode[];
   imports: Import[];
-  comments: { value: string; start: number }[];
   /** @param offset in the text @returns the line, counted from 1 */
   lineAt(offset: number): number;
 }
@@ -71,7 +84,15 @@ export function parseSource(path: string, text: string): SourceFile {
     ...staticExports.flatMap(({ entries, start }) => entries.flatMap(({ moduleRequest, isType }) => (moduleRequest ? [{ specifier: moduleRequest.value, typeOnly: isType, start }] : []))),
     ...dynamicImports.map(({ moduleRequest, start }) => ({ specifier: text.slice(moduleRequest.start + 1, moduleRequest.end - 1), typeOnly: false, start })),
   ];
-  return { path, text, program: parsed.program as unknown as SyntaxNode, imports, comments: parsed.comments, lineAt };
+  const program = parsed.program as unknown as SyntaxNode;
+  let nodes: readonly SyntaxNode[] | undefined;
+  return {
+    path, text, program, imports, lineAt,
+    get nodes() {
+      nodes ??= nodesOf(program);
+      return nodes;
+    },
+  };
 }
 
 const sourceFolders = ['server', 'simulator', 'libs', 'bench', 'tests', 'tools', 'apps'];

@@ -46,6 +46,7 @@ describe('units', () => {
 
   test.each([
     'export const radiusMetres = 25;',
+    'export class Vehicle { #speed = 0; }',
     'export const search = { radius: z.string() };',
     'export interface Limits { count: number; seats: number; multiplier: number; rating: number }',
     'const radius = 3; export const search = () => { const distance = 3; return radius + distance; };',

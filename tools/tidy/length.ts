@@ -1,5 +1,5 @@
 /** Long files and long functions: what does not fit on a page is two things. */
-import { isNode, nodesOf, type SourceFile, type SyntaxNode } from '../source/source.ts';
+import { childrenOf, isNode, nodesOf, type SourceFile, type SyntaxNode } from '../source/source.ts';
 import type { Finding } from './findings.ts';
 
 export const maximumFileLines = 400;
@@ -24,7 +24,7 @@ const calledName = (node: SyntaxNode): string | undefined => {
 };
 
 /** Suites only list tests; each test counts by itself. */
-const isSuite = (node: SyntaxNode): boolean => [...nodesOf(node)].some((inner) => inner.type === 'CallExpression' && ['test', 'it', 'describe'].includes(calledName(inner) ?? ''));
+const isSuite = (node: SyntaxNode): boolean => nodesOf(node).some((inner) => inner.type === 'CallExpression' && ['test', 'it', 'describe'].includes(calledName(inner) ?? ''));
 
 function functionName(node: SyntaxNode, parent: SyntaxNode | undefined): string {
   const named = nameOf(node['id']) ?? nameOf(parent?.['id']) ?? nameOf(parent?.['key']);
@@ -36,8 +36,8 @@ function functionName(node: SyntaxNode, parent: SyntaxNode | undefined): string 
 export function longFunctions(files: readonly SourceFile[]): Finding[] {
   return files.flatMap((file) => {
     const found: Finding[] = [];
-    for (const parent of nodesOf(file.program)) {
-      for (const node of Object.values(parent).flat().filter(isNode)) {
+    for (const parent of file.nodes) {
+      for (const node of childrenOf(parent)) {
         if (!functionTypes.has(node.type)) continue;
         const lines = linesOfCode(file.text.slice(node.start, node.end));
         if (lines > maximumFunctionLines && !isSuite(node)) found.push({ subject: `${file.path} ${functionName(node, parent)}`, line: file.lineAt(node.start), message: `${lines} lines; take a step with a name out of it, ${maximumFunctionLines} are the most` });

@@ -1,5 +1,5 @@
 /** Numbered rules in the README of a module, and the tests that carry their numbers. */
-import { isNode, nodesOf, type SourceFile, type SyntaxNode } from '../source/source.ts';
+import { isNode, type SourceFile, type SyntaxNode } from '../source/source.ts';
 
 export interface NamedTest {
   path: string;
@@ -28,7 +28,7 @@ function calledName(node: unknown, modifiers: string[] = []): { base: string; mo
 
 /** Every test and suite of a file with its name as written. */
 export function testsOf(file: SourceFile): NamedTest[] {
-  return [...nodesOf(file.program)].flatMap((node) => {
+  return file.nodes.flatMap((node) => {
     if (node.type !== 'CallExpression') return [];
     const called = calledName(node['callee']);
     const name = textOf((node['arguments'] as SyntaxNode[])[0]);

@@ -1,5 +1,5 @@
 /** Numbers in public names say their unit: `radiusMetres`, `timeoutMs`, `priceMinor`. */
-import { childrenOf, isNode, nodesOf, type SourceFile, type SyntaxNode } from '../source/source.ts';
+import { childrenOf, isNode, type SourceFile, type SyntaxNode } from '../source/source.ts';
 import type { Finding } from './findings.ts';
 
 /** Quantities that mean nothing without a unit, when they end a name. */
@@ -29,9 +29,9 @@ function isNumericType(annotation: unknown): boolean {
 
 const isNumber = (node: unknown): boolean => isNode(node) && node.type === 'Literal' && typeof node['value'] === 'number';
 
-/** The name and its node, where a node gives a number a name that others can see. */
+/** The name, where a node gives a number one that others can see; `#private` is not. */
 function namedNumber(node: SyntaxNode): string | undefined {
-  const name = (of: unknown): string | undefined => (isNode(of) && typeof of['name'] === 'string' ? of['name'] : undefined);
+  const name = (of: unknown): string | undefined => (isNode(of) && of.type === 'Identifier' ? String(of['name']) : undefined);
   if (node.type === 'TSPropertySignature' || node.type === 'PropertyDefinition') return isNumericType(node['typeAnnotation']) || isNumber(node['value']) ? name(node['key']) : undefined;
   if (node.type === 'Property') return isNode(node['value']) && (isNumericSchema(node['value']) || isNumber(node['value'])) ? name(node['key']) : undefined;
   if (node.type === 'Identifier') return isNumericType(node['typeAnnotation']) ? name(node) : undefined;
@@ -53,7 +53,7 @@ const foreign = /^libs\/gbfs\/|^simulator\/providers\/|\/fixtures\/|\.test\.tsx?
 export function unitlessNumbers(files: readonly SourceFile[]): Finding[] {
   return files.filter(({ path }) => !foreign.test(path)).flatMap((file) => {
     const found: Finding[] = [];
-    const statements = [...nodesOf(file.program)].filter(({ type }) => exported.has(type));
+    const statements = file.nodes.filter(({ type }) => exported.has(type));
     // Contracts are public from end to end, also where a shape has a name of its own.
     const roots = file.path.endsWith('/contract.ts') ? [file.program] : statements;
     for (const root of roots) {
