@@ -49,8 +49,8 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
     const orchestrator = new Orchestrator({
       providers: adapters.map((adapter) => new GuardedProvider(adapter, { timeoutMs, breakAfterFailures, halfOpenAfterMs })),
       store, clock, logger, metrics, shareTokens: configuration.demo,
-      // Two providers, two tries each, and time to write it down.
-      graceMs: 4 * timeoutMs + 2_000,
+      // Longer than a call takes. A lookup that comes too early is harmless: the call that it races loses.
+      graceMs: timeoutMs + 1_000,
     });
     return {
       handlers: {

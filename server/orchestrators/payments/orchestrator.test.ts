@@ -146,7 +146,7 @@ describe('lookup', () => {
     const write = (requestedAt: Date) => sql`
       insert into attempts (attempt, kind, request, state, provider, requested_at, updated_at)
       values (${body.attempt}, 'authorise', ${sql.json(body)}, 'asking', 'stripe', ${requestedAt}, ${requestedAt})
-      on conflict (attempt) do update set requested_at = excluded.requested_at`;
+      on conflict (attempt) do update set requested_at = excluded.requested_at, updated_at = excluded.updated_at`;
     await write(new Date());
     if (how === 'charged') {
       const before = new StripeProvider({ key: 'sk_test_before', url: sandboxes.stripe.url, timeoutMs });

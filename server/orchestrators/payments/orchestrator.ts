@@ -137,7 +137,7 @@ export class Orchestrator {
     const row = await store.find(attempt);
     if (!row) throw new Problem('not-found', `there is no attempt ${attempt}`);
     const { amountMinor } = row.request as { amountMinor: number };
-    const inWork = row.state === 'asking' && clock.nowMs() - row.requestedAt.getTime() < graceMs;
+    const inWork = row.state === 'asking' && clock.nowMs() - row.updatedAt.getTime() < graceMs;
     const guarded = this.#guarded(row.provider);
     if (row.state === 'final' || inWork || !guarded) return this.#recorded(attempt, amountMinor);
     let answer: LookupOutcome;

@@ -13,6 +13,8 @@ export interface AttemptRow<Request = unknown> {
   provider: Provider;
   outcome: Outcome | null;
   requestedAt: Date;
+  /** When it went to the provider, or was last heard of. */
+  updatedAt: Date;
 }
 
 export class AttemptStore {
@@ -33,7 +35,7 @@ export class AttemptStore {
   }
 
   async find(attempt: string): Promise<AttemptRow | undefined> {
-    const [row] = await this.#database.sql<AttemptRow[]>`select attempt, kind, request, state, provider, outcome, requested_at from attempts where attempt = ${attempt}`;
+    const [row] = await this.#database.sql<AttemptRow[]>`select attempt, kind, request, state, provider, outcome, requested_at, updated_at from attempts where attempt = ${attempt}`;
     return row;
   }
 
