@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseSource } from '../source/source.ts';
 import { unexcused } from './findings.ts';
 import { longFiles, longFunctions } from './length.ts';
+import { reachesOut } from './outside-world.ts';
 import { emptyNames, machinePaths, missingRooms } from './places.ts';
 import { compareRules, numbersOf, skippedTests, testsOf } from './tests-and-rules.ts';
 import { unitlessNumbers } from './units.ts';
@@ -80,6 +81,22 @@ describe('tests and rules', () => {
   test('skip, todo and only are found; a condition with a reason is fine', () => {
     expect(skippedTests(source(`test.skip('a', f); it.todo('b'); describe.only('c', f); test.only.each([1])('d', f); test.fails('e', f);`))).toHaveLength(5);
     expect(skippedTests(source(`test.skipIf(!browser)('a (needs a browser)', f); test('b', f);`))).toEqual([]);
+  });
+});
+
+describe('the outside world', () => {
+  const reached = (path: string, text: string) => reachesOut([source(text, path)]).length;
+
+  test('domain code reaches for nothing', () => {
+    expect(reached('server/services/booking/domain/rules.ts', 'const now = Date.now(); const today = new Date(); const id = v7(); const luck = Math.random();')).toBeGreaterThanOrEqual(4);
+    expect(reached('server/services/booking/domain/rules.ts', 'const day = (at: Date) => new Date(at.getTime() + 1); random();')).toBe(0);
+  });
+
+  test('services ask their clock, and only the program reads the environment', () => {
+    expect(reached('server/services/booking/ride.ts', 'const now = Date.now();')).toBe(1);
+    expect(reached('server/services/booking/ride.ts', 'const id = v7();')).toBe(0);
+    expect(reached('server/infra/sql/database.ts', 'const url = process.env.URL; const other = process.env["URL"];')).toBe(2);
+    expect(reached('server/program/configuration.ts', 'const url = process.env.URL;')).toBe(0);
   });
 });
 

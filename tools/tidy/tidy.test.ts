@@ -1,9 +1,11 @@
 /** Style is kept by tests. What a rule speaks against and may stand all the same is in exceptions.ts, with a reason. */
 import { expect, test } from 'vitest';
+import { modules } from '../../server/modules.ts';
 import { filesBelow, readText, sourceFiles } from '../source/source.ts';
-import { longFileExceptions, longFunctionExceptions, unitExceptions } from './exceptions.ts';
+import { longFileExceptions, longFunctionExceptions, outsideWorldExceptions, unitExceptions } from './exceptions.ts';
 import { unexcused } from './findings.ts';
 import { longFiles, longFunctions } from './length.ts';
+import { reachesOut } from './outside-world.ts';
 import { emptyNames, machinePaths, missingRooms } from './places.ts';
 import { compareRules, skippedTests, testsOf } from './tests-and-rules.ts';
 import { unitlessNumbers } from './units.ts';
@@ -33,6 +35,16 @@ test('every numbered rule has a test, every number in a test is a rule', () => {
   expect(compareRules(readmes(), sources.flatMap(testsOf))).toEqual({ withoutTest: [], unknown: [], twice: [] });
 });
 
+test('time, randomness and settings come in from outside', () => {
+  expect(unexcused(reachesOut(sources), outsideWorldExceptions)).toEqual([]);
+});
+
+test('wiring is short, and no module needs more than eight others', () => {
+  const wiring = sources.filter(({ path }) => /^server\/(modules|(.+\/)?module)\.ts$/.test(path));
+  expect(wiring.filter(({ text }) => text.split('\n').length > 300).map(({ path }) => `${path}: more than 300 lines; move handlers into files of their own`)).toEqual([]);
+  expect(modules.filter(({ needs }) => needs.length > 8).map(({ name, needs }) => `${name} needs ${needs.length} modules; follow events, or split it`)).toEqual([]);
+});
+
 test('every module has the same rooms', () => {
   expect(missingRooms(paths)).toEqual([]);
 });
@@ -47,5 +59,5 @@ test('nothing names a folder of one machine', () => {
 });
 
 test('every exception has a reason', () => {
-  expect([...longFileExceptions, ...longFunctionExceptions, ...unitExceptions].filter(({ reason }) => reason.length < 20)).toEqual([]);
+  expect([...longFileExceptions, ...longFunctionExceptions, ...unitExceptions, ...outsideWorldExceptions].filter(({ reason }) => reason.length < 20)).toEqual([]);
 });
