@@ -17,8 +17,9 @@ import { paymentContract } from '../../server/services/payment/contract.ts';
 import { userModule } from '../../server/services/user/module.ts';
 import { vehicleContract } from '../../server/services/vehicle/contract.ts';
 
-/** What the trivial handler answers: a page of cities, about as long as a booking. */
-const answer = { items: ['frankfurt', 'stavanger'].map((id) => ({ id, name: id, country: 'DE', timeZone: 'Europe/Berlin', center: { lat: 50.11, lon: 8.68 }, parking: 'bays-only' as const, currency: 'EUR', vehicleCount: 500 })) };
+/** What the trivial handler answers: the payment methods of a rider, a route with role and scope. */
+const answer = { items: [1, 2, 3].map((number) => ({ id: `0198c5a0-0000-7000-8000-00000000000${number}`, provider: 'stripe' as const, brand: 'visa', last4: '4242', createdAt: '2026-01-01T00:00:00Z' })) };
+const path = '/v1/me/payment-methods';
 
 interface Started {
   urls: Record<string, string>;
@@ -28,9 +29,9 @@ interface Started {
 
 async function startBare(): Promise<Started> {
   const server = fastify();
-  server.get('/v1/cities', async () => answer);
+  server.get(path, async () => answer);
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
-  return { urls: { trivial: `${url}/v1/cities` }, stop: () => server.close() };
+  return { urls: { trivial: `${url}${path}` }, stop: () => server.close() };
 }
 
 async function startGateway(): Promise<Started> {
@@ -40,18 +41,16 @@ async function startGateway(): Promise<Started> {
     PORT: String(port), MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'error', MOBILITY_RIDER_APP: 'false', MOBILITY_LIMIT_PER_USER: '100000000', MOBILITY_LIMIT_PER_CLIENT: '100000000',
     ...(process.env['MOBILITY_DATABASE_URL'] && { MOBILITY_DATABASE_URL: process.env['MOBILITY_DATABASE_URL'] }),
   });
-  const method = { id: '0198c5a0-0000-7000-8000-000000000002', provider: 'stripe' as const, brand: 'visa', last4: '4242', createdAt: '2026-01-01T00:00:00Z' };
   const modules = [
-    gatewayModule, userModule, moduleOf(iotContract, {}), moduleOf(bookingContract, {}),
-    moduleOf(vehicleContract, { listCities: async () => answer }),
-    moduleOf(paymentContract, { listPaymentMethods: async () => ({ items: [method] }) }),
+    gatewayModule, userModule, moduleOf(iotContract, {}), moduleOf(bookingContract, {}), moduleOf(vehicleContract, {}),
+    moduleOf(paymentContract, { listPaymentMethods: async () => answer }),
   ];
   const running = await startProcess({ configuration, modules, ports: await openPorts(configuration) });
   const url = `http://127.0.0.1:${port}`;
   const response = await fetch(`${url}/demo/token`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ email: 'bench@example.com' }) });
   const { token } = (await response.json()) as { token: string };
   return {
-    urls: { trivial: `${url}/v1/cities`, profile: `${url}/v1/me` }, token,
+    urls: { trivial: `${url}${path}`, profile: `${url}/v1/me` }, token,
     async stop() {
       await running.stop();
       await rm(home, { recursive: true, force: true });

@@ -128,7 +128,11 @@ type AccountOperations = Pick<Operations, 'registerRider' | 'authenticate' | 'en
 
 export function accountHandlers(services: UserServices): Handlers<AccountOperations> {
   const { database } = services;
-  const eligibility = async (account: store.AccountRow) => store.toEligibility(account, await store.findLicence(database.sql, account.id), today(services));
+  const eligibilityOf = async (riderId: string) => {
+    const person = await store.findPerson(database.sql, riderId);
+    if (!person) throw new Problem('not-found', 'There is no such account');
+    return store.toEligibility(person.account, person.licence, today(services));
+  };
   return {
     registerRider: (call) => register(services, call),
     authenticate: (call) => authenticate(services, call),
@@ -137,16 +141,16 @@ export function accountHandlers(services: UserServices): Handlers<AccountOperati
       const account = await accountOf(services, params.riderId);
       return { id: account.id, email: account.email ?? '', name: account.name, roles: account.roles, state: account.state, locale: account.locale };
     },
-    getEligibility: async ({ params }) => eligibility(await accountOf(services, params.riderId)),
+    getEligibility: ({ params }) => eligibilityOf(params.riderId),
     async setSuspension({ params, body }) {
-      const account = await database.transaction(async (transaction) => {
+      await database.transaction(async (transaction) => {
         const changed = await store.changeState(transaction.sql, params.riderId, body.suspended ? 'suspended' : 'active');
         const event = body.suspended ? userContract.events.suspended : userContract.events.reinstated;
         if (changed) transaction.publish(event, params.riderId, { riderId: params.riderId });
-        return store.findAccount(transaction.sql, params.riderId);
       });
-      if (!account || account.state === 'erased') throw new Problem('not-found', 'There is no such account');
-      return eligibility(account);
+      const eligibility = await eligibilityOf(params.riderId);
+      if (eligibility.state === 'erased') throw new Problem('not-found', 'There is no such account');
+      return eligibility;
     },
   };
 }

@@ -23,8 +23,9 @@ async function livingAccount(sql: Parameters<typeof store.findAccount>[0], calle
 }
 
 async function profileOf(sql: Parameters<typeof store.findAccount>[0], caller: Caller | undefined): Promise<Profile> {
-  const account = await livingAccount(sql, caller);
-  return store.toProfile(account, await store.findLicence(sql, account.id));
+  const person = await store.findPerson(sql, subjectOf(caller));
+  if (!person || person.account.state === 'erased') throw new Problem('account-erased');
+  return store.toProfile(person.account, person.licence);
 }
 
 function submitLicence(services: UserServices, { caller, body }: Call<Operations['submitLicence']>): Promise<Profile> {

@@ -61,6 +61,16 @@ export async function findLicence(sql: Query, accountId: string): Promise<Licenc
   return row;
 }
 
+/** An account with its licence in one question: booking asks it for every ride. */
+export async function findPerson(sql: Query, id: string): Promise<{ account: AccountRow; licence: LicenceRow | undefined } | undefined> {
+  const [row] = await sql<(AccountRow & { classes: LicenceRow['classes'] | null; country: string; expiresOn: string; numberEnding: string; licenceVerified: boolean; submittedAt: Date })[]>`
+    select ${accountColumns(sql)}, classes, country, expires_on::text, number_ending, verified as licence_verified, submitted_at
+    from accounts left join licences on account_id = id where id = ${id}`;
+  if (!row) return undefined;
+  const { classes, country, expiresOn, numberEnding, licenceVerified, submittedAt, ...account } = row;
+  return { account, licence: classes ? { classes, country, expiresOn, numberEnding, verified: licenceVerified, submittedAt } : undefined };
+}
+
 export async function putLicence(sql: Query, accountId: string, licence: LicenceRow & { numberDigest: string }): Promise<void> {
   await sql`
     insert into licences (account_id, classes, country, expires_on, number_ending, number_digest, verified, submitted_at)
