@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../server/infra/clock/port.ts';
 import type { Bay } from '../server/services/vehicle/contract.ts';
 import type { Position, VehicleType } from '../server/wire/schemas.ts';
-import { Api } from './api.ts';
+import { Api, Refused } from './api.ts';
 import { type NearField, openNearField } from './near-field.ts';
 import { metresBetween } from './physics.ts';
 import { pick, randomFor, waitingTime } from './randomness.ts';
@@ -17,6 +17,7 @@ export interface CityVehicle {
   /** Where it stands when it wakes for the first time. */
   position: Position;
   batteryPercent: number;
+  /** How far it goes with that battery; that of its type without it. */
   rangeMetres?: number;
 }
 
@@ -42,7 +43,7 @@ export interface CityOptions {
 export interface RunningCity {
   nearFieldUrl: string;
   vehicle(id: string): SimulatedVehicle | undefined;
-  /** Wakes more vehicles: those of a city that was imported meanwhile. */
+  /** Wakes more vehicles, those of a city that was imported meanwhile; who is awake is left alone. Resolves when they were connected once. */
   add(vehicles: readonly CityVehicle[]): Promise<void>;
   /** Resolves when every vehicle was connected once. */
   connected(): Promise<void>;
@@ -60,11 +61,14 @@ const humanStartsAfterMs = 10_000;
 /** A human's ride goes to the next bay that is at least so far. */
 const shortestHumanRideMetres = 150;
 const swapBelowPercent = 15;
+const firstRetryMs = 1_000;
+const longestRetryMs = 60_000;
 const swapMeanMs = 30 * 60_000;
 
 class City implements RunningCity {
   readonly #options: CityOptions;
   readonly #storage: FleetStorage;
+  readonly #known = new Set<string>();
   readonly #vehicles = new Map<string, SimulatedVehicle>();
   readonly #order: SimulatedVehicle[] = [];
   readonly #swapAtMs = new Map<SimulatedVehicle, number>();
@@ -72,6 +76,7 @@ class City implements RunningCity {
   /** Bookings of our own riders. */
   readonly #ours = new Set<string>();
   readonly #arrivals = new Map<SimulatedVehicle, () => void>();
+  readonly #bayById = new Map<string, Bay>();
   #bays: Bay[] = [];
   #riders: SimulatedRider[] = [];
   #ticker: NodeJS.Timeout | undefined;
@@ -89,30 +94,50 @@ class City implements RunningCity {
   }
 
   vehicle = (id: string): SimulatedVehicle | undefined => this.#vehicles.get(id);
-  connected = (): Promise<void> => this.#waking;
+  async connected(): Promise<void> {
+    await this.#waking;
+  }
+
   ridesFinished = (): number => this.#riders.reduce((sum, { ridesFinished }) => sum + ridesFinished, 0);
 
   async start(): Promise<void> {
-    const { apiUrl, vehicles, nearField } = this.#options;
+    const { vehicles, nearField } = this.#options;
     this.#nearField = await openNearField(this.vehicle, nearField);
-    this.#bays = vehicles.length > 0 ? await readBays(new Api(apiUrl), vehicles) : [];
-    this.#wakeInBackground(vehicles);
+    // In the background: what goes wrong is tried again.
+    this.add(vehicles).catch((error: unknown) => this.#options.onTrouble?.('the vehicles cannot be woken', error));
     this.#ticker = setInterval(() => this.#advance(), tickMs);
     this.#startRiders();
   }
 
   async add(vehicles: readonly CityVehicle[]): Promise<void> {
-    const more = vehicles.filter(({ id }) => !this.#vehicles.has(id));
-    if (more.length === 0) return;
-    this.#bays = [...this.#bays, ...(await readBays(new Api(this.#options.apiUrl), more))];
-    this.#wakeInBackground(more);
-    await this.#waking;
+    const fresh = vehicles.filter(({ id }) => !this.#known.has(id));
+    if (fresh.length === 0) return;
+    for (const { id } of fresh) this.#known.add(id);
+    const waking = this.#learnBays(fresh).then(() => this.#wakeAll(fresh));
+    this.#waking = Promise.all([this.#waking, waking]).then(() => undefined);
+    await waking;
   }
 
-  #wakeInBackground(vehicles: readonly CityVehicle[]): void {
-    this.#waking = Promise.all([this.#waking, this.#wakeAll(vehicles)]).then(() => undefined);
-    // Who waits hears of it; who does not is told by onTrouble.
-    this.#waking.catch((error: unknown) => this.#options.onTrouble?.('the vehicles cannot all be woken', error));
+  /** Tries until it works or the city stops. */
+  async #persist<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
+    const { signal } = this.#stopping;
+    for (let pauseMs = firstRetryMs; !signal.aborted; pauseMs = Math.min(2 * pauseMs, longestRetryMs)) {
+      try {
+        return await work();
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        this.#options.onTrouble?.(what, error);
+        const asked = error instanceof Refused ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+        await wait(Math.max(pauseMs, asked), signal);
+      }
+    }
+    return undefined;
+  }
+
+  async #learnBays(vehicles: readonly CityVehicle[]): Promise<void> {
+    const bays = await this.#persist('the bays cannot be read', () => readBays(new Api(this.#options.apiUrl), vehicles));
+    for (const bay of bays ?? []) this.#bayById.set(bay.id, bay);
+    this.#bays = [...this.#bayById.values()];
   }
 
   async #wakeAll(vehicles: readonly CityVehicle[]): Promise<void> {
@@ -128,26 +153,26 @@ class City implements RunningCity {
     const storage = this.#storage.of(id);
     let credentials = storage.credentials();
     if (!credentials) {
-      credentials = await provision(id);
+      credentials = await this.#persist(`no credentials for ${id}`, () => provision(id));
+      if (!credentials) return;
       storage.saveCredentials(credentials);
     }
     let renewing = false;
     const vehicle = new SimulatedVehicle({
       id, type, position, batteryPercent, storage, credentials, clock, random: randomFor(seed, id),
-      ...(rangeMetres !== undefined && { rangeMetres }), ...(rhythm && { rhythm }),
+      ...(rangeMetres !== undefined && batteryPercent > 0 && { rangeMetres: (rangeMetres / batteryPercent) * 100 }), ...(rhythm && { rhythm }),
       onUnlocked: (opened, bookingId) => this.#unlocked(opened, bookingId),
       onArrived: (arrived) => this.#arrived(arrived),
       onRefusedByBroker: (refused) => {
         if (renewing || this.#stopping.signal.aborted) return;
         renewing = true;
-        provision(id).then(
-          (renewed) => {
-            storage.saveCredentials(renewed);
-            refused.disconnect();
-            refused.connect(renewed);
-          },
-          (error: unknown) => this.#options.onTrouble?.(`no credentials for ${id}`, error),
-        ).finally(() => (renewing = false));
+        void this.#persist(`no credentials for ${id}`, () => provision(id)).then((renewed) => {
+          renewing = false;
+          if (!renewed) return;
+          storage.saveCredentials(renewed);
+          refused.disconnect();
+          refused.connect(renewed);
+        });
       },
     });
     this.#vehicles.set(id, vehicle);
@@ -262,6 +287,20 @@ async function readBays(api: Api, vehicles: readonly CityVehicle[]): Promise<Bay
 /** Gives up after a while: the vehicle goes on trying by itself. */
 async function untilConnected(vehicle: SimulatedVehicle, signal: AbortSignal): Promise<void> {
   for (let waitedMs = 0; waitedMs < 5_000 && !vehicle.isConnected && !signal.aborted; waitedMs += 10) await new Promise((resume) => setTimeout(resume, 10));
+}
+
+/** Resolves early when the city stops. */
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
 }
 
 /** Wakes the city; vehicles connect in the background. */

@@ -24,6 +24,7 @@ export class DeviceLink {
   #client: MqttClient | undefined;
   #retry: NodeJS.Timeout | undefined;
   #wanted = false;
+  #isListening = false;
   #failures = 0;
 
   constructor(credentials: DeviceCredentials, random: () => number, events: LinkEvents) {
@@ -32,8 +33,9 @@ export class DeviceLink {
     this.#events = events;
   }
 
+  /** Connected, and listening to commands. */
   get isConnected(): boolean {
-    return this.#client?.connected === true;
+    return this.#isListening && this.#client?.connected === true;
   }
 
   /** Connects, and again whenever the connection is lost, with growing pauses. */
@@ -71,10 +73,15 @@ export class DeviceLink {
       keepalive: keepAliveSeconds, reschedulePings: true, connectTimeout: connectTimeoutMs, protocolVersion: 4,
     });
     this.#client = client;
+    this.#isListening = false;
     client.on('connect', () => {
       this.#failures = 0;
       client.subscribeAsync([topics.commands(clientId), topics.unlockKeys], { qos: 1 }).then(
-        () => this.#events.connected(),
+        () => {
+          if (this.#client !== client) return;
+          this.#isListening = true;
+          this.#events.connected();
+        },
         () => client.end(true),
       );
     });

@@ -9,6 +9,7 @@ export interface NearField {
 }
 
 const largestBodyBytes = 8 * 1024;
+const drainedBytes = 1024 * 1024;
 const path = /^\/near-field\/vehicles\/([^/]+)\/token$/;
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
@@ -16,9 +17,11 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.byteLength;
-    if (size > largestBodyBytes) return undefined;
-    chunks.push(chunk);
+    if (size > drainedBytes) throw new Error('nobody sends so much over the near field');
+    // Read to its end all the same: to leave earlier would cut the connection before the answer.
+    if (size <= largestBodyBytes) chunks.push(chunk);
   }
+  if (size > largestBodyBytes) return undefined;
   return Buffer.concat(chunks).toString();
 }
 
@@ -69,7 +72,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, vehicle
 export async function openNearField(vehicleOf: (id: string) => SimulatedVehicle | undefined, { host = '127.0.0.1', port = 0 }: { host?: string; port?: number } = {}): Promise<NearField> {
   const server = createServer((request, response) => {
     serve(request, response, vehicleOf).catch((error: unknown) => {
-      if (!response.headersSent) refuse(response, 500, 'internal', error instanceof Error ? error.message : String(error));
+      if (!response.headersSent && !response.destroyed) refuse(response, 500, 'internal', error instanceof Error ? error.message : String(error));
       else response.destroy();
     });
   });

@@ -1,9 +1,9 @@
 /** Every vehicle with its live state, in memory, found by cell. Rebuilt from the database at the start. */
-import { gridDisk, latLngToCell } from 'h3-js';
+import { gridDiskDistances, latLngToCell } from 'h3-js';
 import type { Position, VehicleType } from '../../wire/schemas.ts';
 import type { CitySummary, Tariff, Vehicle, VehicleModel, VehicleStatus } from './contract.ts';
 import type { z } from 'zod';
-import { type CityAreas, type Place, placeOf, ringsFor, searchResolution } from './domain/areas.ts';
+import { type CityAreas, nearestInRingMetres, type Place, placeOf, ringsFor, searchResolution } from './domain/areas.ts';
 import { boxAround, distanceMetres, isInBox } from './domain/geometry.ts';
 import { type Candidate, type Cursor, Nearest } from './domain/nearest.ts';
 import { pricePerMinuteMinor } from './domain/prices.ts';
@@ -53,8 +53,11 @@ export interface Filters {
   maxPricePerMinuteMinor?: number | undefined;
 }
 
-/** Wider searches look at every vehicle, which is then cheaper than to list the cells. */
+/** Beyond that, and in small fleets, looking at every vehicle is cheaper than listing the cells. */
 const widestIndexedMetres = 3_000;
+const smallFleet = 2_000;
+/** A little less than there is in a degree of latitude anywhere, so that nothing near is skipped. */
+const leastMetresPerDegree = 110_500;
 
 export const positionOf = ({ live, definition }: Standing): Position => live?.position ?? definition.position;
 const batteryOf = ({ live, definition }: Standing): number => live?.batteryPercent ?? definition.batteryPercent;
@@ -94,6 +97,20 @@ export function isOffered(vehicle: FleetVehicle, { type, minBattery, maxPricePer
   if (type && !type.includes(vehicle.model.type)) return false;
   if (minBattery !== undefined && batteryOf(vehicle) < minBattery) return false;
   return maxPricePerMinuteMinor === undefined || priceOf(vehicle) <= maxPricePerMinuteMinor;
+}
+
+export interface SearchQuery {
+  center: Position;
+  radiusMetres: number;
+  filters: Filters;
+  limit: number;
+  after?: Cursor | undefined;
+}
+
+function consider(vehicle: FleetVehicle, { center, radiusMetres, filters }: SearchQuery, nearest: Nearest<FleetVehicle>): void {
+  if (!isOffered(vehicle, filters)) return;
+  const metres = distanceMetres(center, positionOf(vehicle));
+  if (metres <= radiusMetres) nearest.offer({ item: vehicle, id: vehicle.id, metres });
 }
 
 export class Fleet {
@@ -161,22 +178,31 @@ export class Fleet {
   }
 
   /** Offered vehicles within a distance, nearest first. */
-  search(query: { center: Position; radiusMetres: number; filters: Filters; limit: number; after?: Cursor | undefined }): Candidate<FleetVehicle>[] {
-    const { center, radiusMetres, filters } = query;
+  search(query: SearchQuery): Candidate<FleetVehicle>[] {
+    const { center, radiusMetres } = query;
+    if (this.#vehicles.size > smallFleet) {
+      const found = this.#searchCells(query, Math.min(radiusMetres, widestIndexedMetres));
+      if (found) return found;
+    }
     const nearest = new Nearest<FleetVehicle>(query.limit, query.after);
-    const consider = (vehicle: FleetVehicle) => {
-      if (!isOffered(vehicle, filters)) return;
-      const metres = distanceMetres(center, positionOf(vehicle));
-      if (metres <= radiusMetres) nearest.offer({ item: vehicle, id: vehicle.id, metres });
-    };
-    if (radiusMetres <= widestIndexedMetres) {
-      for (const cell of gridDisk(latLngToCell(center.lat, center.lon, searchResolution), ringsFor(radiusMetres))) {
-        for (const vehicle of this.#cells.get(cell) ?? []) consider(vehicle);
-      }
-    } else {
-      const box = boxAround(center, radiusMetres);
-      for (const vehicle of this.#vehicles.values()) if (isInBox(positionOf(vehicle), box)) consider(vehicle);
+    const box = boxAround(center, radiusMetres);
+    for (const vehicle of this.#vehicles.values()) {
+      const position = positionOf(vehicle);
+      if (Math.abs(position.lat - center.lat) * leastMetresPerDegree > nearest.reachMetres || !isInBox(position, box)) continue;
+      consider(vehicle, query, nearest);
     }
     return nearest.result();
+  }
+
+  /** Outwards, ring by ring. @returns undefined when what is within the indexed distance is not enough */
+  #searchCells(query: SearchQuery, indexedMetres: number): Candidate<FleetVehicle>[] | undefined {
+    const { center, radiusMetres } = query;
+    const nearest = new Nearest<FleetVehicle>(query.limit, query.after);
+    const rings = gridDiskDistances(latLngToCell(center.lat, center.lon, searchResolution), ringsFor(indexedMetres));
+    for (const [ring, cells] of rings.entries()) {
+      if (nearest.isFullWithin(nearestInRingMetres(ring))) return nearest.result();
+      for (const cell of cells) for (const vehicle of this.#cells.get(cell) ?? []) consider(vehicle, query, nearest);
+    }
+    return radiusMetres <= indexedMetres || nearest.isFullWithin(nearestInRingMetres(rings.length)) ? nearest.result() : undefined;
   }
 }

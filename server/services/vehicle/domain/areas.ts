@@ -6,8 +6,9 @@ import { type Box, boxOfPolygons, boxesTouch, distanceMetres, isInBox, polygonsC
 
 export const searchResolution = 9;
 export const zoneResolution = 8;
-/** Neighbouring cells of resolution 9 are nowhere closer than this; they are about 350 m apart. */
-const leastCellSpacingMetres = 200;
+/** The edges of cells of resolution 9, which are as long as their radius, over the whole earth. */
+const shortestEdgeMetres = 155;
+const longestEdgeMetres = 225;
 /** Zones that would cover more cells of resolution 8 are few, and are tried for every position. */
 const mostCellsOfZone = 20_000;
 const squareDegreesOfCell = 0.737 / (111.2 * 111.2);
@@ -17,8 +18,11 @@ interface BoxedZone {
   box: Box;
 }
 
+/** Nothing in a ring of cells (0 is the position's own) is nearer than this: rings are one and a half edges apart. */
+export const nearestInRingMetres = (ring: number): number => Math.max(0, 1.5 * shortestEdgeMetres * ring - 2 * longestEdgeMetres);
+
 /** How many rings of cells around a position's own hold everything within a distance. */
-export const ringsFor = (radiusMetres: number): number => Math.ceil(radiusMetres / leastCellSpacingMetres) + 1;
+export const ringsFor = (radiusMetres: number): number => Math.ceil((radiusMetres + 2 * longestEdgeMetres) / (1.5 * shortestEdgeMetres)) - 1;
 
 function cellsOfZone({ zone, box }: BoxedZone): string[] | undefined {
   const [west, south, east, north] = box;

@@ -49,6 +49,17 @@ export class Nearest<T> {
     if (this.#kept.length === this.#limit) this.#worst = this.#kept.at(-1);
   }
 
+  /** Whether nothing at this distance or farther would be kept any more. */
+  isFullWithin(metres: number): boolean {
+    if (this.#kept.length >= this.#limit) this.#cut();
+    return this.#worst !== undefined && this.#worst.metres <= metres;
+  }
+
+  /** Farther candidates are of no use; it only gets smaller. */
+  get reachMetres(): number {
+    return this.#worst?.metres ?? Infinity;
+  }
+
   /** Nearest first. */
   result(): Candidate<T>[] {
     this.#cut();
