@@ -3,7 +3,7 @@ import postgres, { type Sql, type TransactionSql } from 'postgres';
 import { v7 } from 'uuid';
 import type { Clock } from '../clock/port.ts';
 import type { EventDefinition } from '../../wire/contract.ts';
-import type { CloudEvent, EventLog, Subscription } from '../events/port.ts';
+import type { CloudEvent, EventLog, SubscribeOptions, Subscription } from '../events/port.ts';
 import type { Logger, Metrics } from '../observability/port.ts';
 import { currentTrace, runInTrace, toTraceparent, traceFrom } from '../observability/trace.ts';
 import { migrate, prepareSchema, roleOf, schemaOf } from './migrations.ts';
@@ -102,15 +102,55 @@ class PostgresTransaction implements Transaction {
   }
 }
 
-/** Opens the pool of a module, creates its schema and role, and migrates. */
-export async function openDatabase(options: DatabaseOptions): Promise<ModuleDatabase> {
-  const { module, clock, events, logger } = options;
-  const owner = postgres(options.url, { max: 1, onnotice: () => undefined, connect_timeout: 10 }) as Sql;
+type RunTransaction = Database['transaction'];
+
+const nextCleaning = (clock: Clock): Timer => ({ kind: 'inbox-cleaning', key: 'daily', dueAt: new Date(clock.nowMs() + 24 * 3600 * 1000) });
+
+/** Forgets handled events that are so old that nobody delivers them again. */
+function keepInboxSmall({ transaction, timers, clock }: { transaction: RunTransaction; timers: TimerWorker; clock: Clock }): void {
+  timers.register('inbox-cleaning', () =>
+    transaction(async (current) => {
+      await current.sql`delete from inbox where handled_at < ${new Date(clock.nowMs() - inboxRetentionMs)}`;
+      current.schedule(nextCleaning(clock));
+    }),
+  );
+}
+
+const scheduleFirstCleaning = (transaction: RunTransaction, clock: Clock): Promise<void> =>
+  transaction(async (current) => {
+    const [known] = await current.sql`select 1 from timers where kind = 'inbox-cleaning'`;
+    if (!known) current.schedule(nextCleaning(clock));
+  });
+
+/** Subscribes to the topics of what is wanted, and hands on only that. */
+function deliveryTo({ wanted, handle }: Consumer, handleBatch: (batch: readonly CloudEvent[], handle: Handle) => Promise<void>): Pick<SubscribeOptions, 'topics' | 'handle'> {
+  const topics = [...new Set(wanted.map((entry) => (typeof entry === 'string' ? entry : entry.topic)))];
+  const whole = new Set(wanted.filter((entry) => typeof entry === 'string'));
+  const types = new Set(wanted.map((entry) => (typeof entry === 'string' ? '' : entry.type)));
+  const isWanted = (event: CloudEvent) => types.has(event.type) || whole.has(event.type.split('.')[0] ?? '');
+  return {
+    topics,
+    async handle(batch) {
+      const mine = batch.filter(isWanted);
+      if (mine.length > 0) await handleBatch(mine, handle);
+    },
+  };
+}
+
+/** Makes the schema and the role of a module, with a connection that owns the database. */
+async function prepareAsOwner(url: string, module: string): Promise<void> {
+  const owner = postgres(url, { max: 1, onnotice: () => undefined, connect_timeout: 10 }) as Sql;
   try {
     await prepareSchema(owner, module);
   } finally {
     await owner.end();
   }
+}
+
+/** Opens the pool of a module, creates its schema and role, and migrates. */
+export async function openDatabase(options: DatabaseOptions): Promise<ModuleDatabase> {
+  const { module, clock, events, logger } = options;
+  await prepareAsOwner(options.url, module);
   const sql = connect(options);
   await migrate(sql, options.migrations);
 
@@ -169,33 +209,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
     consume: (wanted, handle) => void consumers.push({ wanted, handle }),
     start() {
       relay.start();
-      timers.register('inbox-cleaning', async () => {
-        await transaction(async (current) => {
-          await current.sql`delete from inbox where handled_at < ${new Date(clock.nowMs() - inboxRetentionMs)}`;
-          current.schedule({ kind: 'inbox-cleaning', key: 'daily', dueAt: new Date(clock.nowMs() + 24 * 3600 * 1000) });
-        });
-      });
+      keepInboxSmall({ transaction, timers, clock });
       timers.start();
-      void transaction(async (current) => {
-        const [known] = await current.sql`select 1 from timers where kind = 'inbox-cleaning'`;
-        if (!known) current.schedule({ kind: 'inbox-cleaning', key: 'daily', dueAt: new Date(clock.nowMs() + 24 * 3600 * 1000) });
-      }).catch((error: unknown) => logger.error({ error, module }, 'cannot schedule the cleaning of the inbox'));
-      for (const { wanted, handle } of consumers) {
-        const topics = [...new Set(wanted.map((entry) => (typeof entry === 'string' ? entry : entry.topic)))];
-        const whole = new Set(wanted.filter((entry) => typeof entry === 'string'));
-        const types = new Set(wanted.map((entry) => (typeof entry === 'string' ? '' : entry.type)));
-        const isWanted = (event: CloudEvent) => types.has(event.type) || whole.has(event.type.split('.')[0] ?? '');
-        subscriptions.push(
-          events.subscribe({
-            group: module,
-            topics,
-            handle: async (batch) => {
-              const mine = batch.filter(isWanted);
-              if (mine.length > 0) await handleBatch(mine, handle);
-            },
-          }),
-        );
-      }
+      void scheduleFirstCleaning(transaction, clock).catch((error: unknown) => logger.error({ error, module }, 'cannot schedule the cleaning of the inbox'));
+      for (const consumer of consumers) subscriptions.push(events.subscribe({ group: module, ...deliveryTo(consumer, handleBatch) }));
     },
     async stop() {
       await Promise.all(subscriptions.map((subscription) => subscription.close()));
