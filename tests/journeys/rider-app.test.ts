@@ -91,9 +91,9 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     await page.getByRole('radio', { name: '30 mins' }).click();
     await expectAccessible(page, 'phone 06 vehicle');
     await page.getByRole('button', { name: 'Add a card' }).click();
-    await page.getByRole('button', { name: 'Visa: Pays without questions' }).waitFor();
+    await page.getByRole('button', { name: 'Visa Pays without questions' }).waitFor();
     await expectAccessible(page, 'phone 07 wallet');
-    await page.getByRole('button', { name: 'Visa: Pays without questions' }).click();
+    await page.getByRole('button', { name: 'Visa Pays without questions' }).click();
     await page.getByRole('button', { name: /^Reserve, €/ }).click();
     await page.getByRole('timer').waitFor();
     await expectAccessible(page, 'phone 08 reserved');

@@ -29,7 +29,7 @@ export function OpenRideCard({ booking }: { booking: Booking }) {
   const [, go] = useLocation();
   const sentence = t(sentenceOf(booking), { model: booking.model });
   return (
-    <Pressable role="link" aria-label={`${sentence}. ${t('ride.banner.open')}`} onPress={() => go(`/bookings/${booking.id}`)} style={({ pressed }) => [styles.card, { backgroundColor: palette.live }, pressed && styles.pressed]}>
+    <Pressable role="link" onPress={() => go(`/bookings/${booking.id}`)} style={({ pressed }) => [styles.card, { backgroundColor: palette.live }, pressed && styles.pressed]}>
       <View style={[styles.tile, { backgroundColor: palette.spark }]}>
         <Icon name={vehicleIcons[booking.vehicleType]} color={palette.onSpark} size={24} />
       </View>

@@ -19,17 +19,15 @@ interface VehicleRowProps {
 export function VehicleRow({ vehicle, metres, onPress }: VehicleRowProps) {
   const { t, money, distance } = useLanguage();
   const palette = usePalette();
-  const type = t(`type.${vehicle.type}`);
   const away = metres === undefined ? t('vehicle.rangeOf', { distance: distance(vehicle.rangeMetres) }) : metres < 3_000 ? t('vehicle.walk', { count: walkingMinutes(metres) }) : distance(metres);
   const price = money(vehicle.pricePerMinuteMinor, vehicle.currency);
   return (
     <Pressable
       role="link"
-      aria-label={t('vehicle.open', { type, model: vehicle.model, percent: Math.round(vehicle.batteryPercent), price, distance: away })}
       onPress={onPress}
       style={({ pressed, hovered }: { pressed: boolean; hovered?: boolean }) => [styles.row, { backgroundColor: palette.surface, borderColor: hovered ? palette.outline : palette.line }, pressed && { backgroundColor: palette.sunken }]}
     >
-      <View style={[styles.tile, { backgroundColor: palette.sunken }]}>
+      <View role="img" aria-label={t(`type.${vehicle.type}`)} style={[styles.tile, { backgroundColor: palette.sunken }]}>
         <Icon name={vehicleIcons[vehicle.type]} size={26} />
       </View>
       <View style={styles.middle}>

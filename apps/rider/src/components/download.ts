@@ -4,7 +4,7 @@ import { Share } from 'react-native';
 export async function download(file: Blob, name: string): Promise<void> {
   const address = await new Promise<string>((resolve, reject) => {
     const reader = new FileReader();
-    reader.onload = () => resolve(String(reader.result));
+    reader.onload = () => resolve(typeof reader.result === 'string' ? reader.result : '');
     reader.onerror = () => reject(new Error(`${name} could not be read`));
     reader.readAsDataURL(file);
   });

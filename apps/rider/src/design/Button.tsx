@@ -55,7 +55,7 @@ export function Button({ title, onPress, kind = 'primary', icon, busy = false, d
         pressed && !inactive && (reducedMotion ? styles.pressedStill : styles.pressed),
       ]}
     >
-      {busy ? <ActivityIndicator color={palette[text]} /> : icon && <Icon name={icon} size={20} color={disabled ? palette.muted : palette[text]} strokeWidth={2.2} />}
+      {busy ? <ActivityIndicator aria-hidden color={palette[text]} /> : icon && <Icon name={icon} size={20} color={disabled ? palette.muted : palette[text]} strokeWidth={2.2} />}
       <Text variant="label" tone={disabled ? 'muted' : text} numberOfLines={1} style={styles.title}>
         {title}
       </Text>

@@ -1,18 +1,27 @@
 import { type ReactNode, useId, useState } from 'react';
-import { StyleSheet, TextInput, type TextInputProps, View } from 'react-native';
+import { Platform, StyleSheet, TextInput, type TextInputProps, View } from 'react-native';
 import { Text } from './Text';
 import { corner, space, usePalette } from './theme';
 
-interface FieldProps extends Pick<TextInputProps, 'value' | 'onChangeText' | 'secureTextEntry' | 'autoComplete' | 'keyboardType' | 'inputMode' | 'autoCapitalize' | 'maxLength' | 'multiline' | 'placeholder' | 'onSubmitEditing'> {
+interface FieldProps extends Pick<TextInputProps, 'value' | 'onChangeText' | 'secureTextEntry' | 'keyboardType' | 'inputMode' | 'autoCapitalize' | 'maxLength' | 'multiline' | 'placeholder' | 'onSubmitEditing'> {
   label: string;
+  /** What it is, for password keepers and the like. */
+  autoComplete?: TextInputProps['autoComplete'];
   hint?: string | undefined;
   error?: string | undefined;
   /** A button inside the field's right edge. */
   trailing?: ReactNode;
 }
 
+type Purpose = NonNullable<TextInputProps['autoComplete']>;
+
+/** HTML has its own word for a birthday, which React Native's types do not know. */
+function forPlatform(purpose: Purpose): Purpose {
+  return Platform.OS === 'web' && purpose === 'birthdate-full' ? ('bday' as Purpose) : purpose;
+}
+
 /** A labelled text field that says what is wrong with it. */
-export function Field({ label, hint, error, trailing, multiline, ...input }: FieldProps) {
+export function Field({ label, hint, error, trailing, multiline, autoComplete, ...input }: FieldProps) {
   const palette = usePalette();
   const id = useId();
   const [focused, setFocused] = useState(false);
@@ -32,6 +41,7 @@ export function Field({ label, hint, error, trailing, multiline, ...input }: Fie
       >
         <TextInput
           {...input}
+          {...(autoComplete && { autoComplete: forPlatform(autoComplete) })}
           {...(multiline && { multiline, numberOfLines: 3 })}
           aria-labelledby={`${id}-label`}
           {...(note && { 'aria-describedby': noteId })}

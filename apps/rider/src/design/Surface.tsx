@@ -114,8 +114,8 @@ export function Empty({ icon, title, body, action }: EmptyProps) {
 
 export function Loading({ label }: { label: string }) {
   return (
-    <View role="status" aria-label={label} style={styles.loading}>
-      <ActivityIndicator size="large" color={usePalette().primary} />
+    <View style={styles.loading}>
+      <ActivityIndicator aria-label={label} size="large" color={usePalette().primary} />
     </View>
   );
 }

@@ -3,15 +3,9 @@
  * The browser has `CityMap.web.tsx`.
  */
 import { useEffect } from 'react';
-import { boxAround } from '../domain/distance';
 import type { CityMapProps } from './mapTypes';
 
-const listRadiusMetres = 2_500;
-
-export function CityMap({ home, onView, onUnavailable }: CityMapProps) {
-  useEffect(() => {
-    onView({ box: boxAround(home, listRadiusMetres), centre: home, zoom: 14 });
-    onUnavailable();
-  }, [home, onView, onUnavailable]);
+export function CityMap({ onUnavailable }: CityMapProps) {
+  useEffect(onUnavailable, [onUnavailable]);
   return null;
 }

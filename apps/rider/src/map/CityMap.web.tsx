@@ -120,6 +120,7 @@ export function CityMap(props: CityMapProps) {
         setDressed((count) => count + 1);
       });
       listen(current, handlers, () => stillNow.current);
+      handlers.current.onZoomable((steps) => current.zoomTo(current.getZoom() + steps, { duration: stillNow.current ? 0 : 250 }));
       current.once('load', () => handlers.current.onView(viewOf(current)));
       setMap(current);
     };

@@ -1,5 +1,5 @@
 /** The map with what floats over it: position and zoom buttons, the key. */
-import { useCallback, useState } from 'react';
+import { useCallback, useRef, useState } from 'react';
 import { StyleSheet, View } from 'react-native';
 import { useLocation } from 'wouter';
 import { useAppConfiguration } from '../api/queries';
@@ -27,10 +27,14 @@ export function MapStage() {
     [go, path],
   );
 
+  const zoom = useRef<(steps: number) => void>(undefined);
+  const keepZoom = useCallback((zoomBy: (steps: number) => void) => {
+    zoom.current = zoomBy;
+  }, []);
   const locate = async (): Promise<void> => setLocateFailed(!(await city.locate()));
 
   return (
-    <View style={[styles.stage, { backgroundColor: palette.sunken }]} role="region" aria-label={t('map.label')}>
+    <View style={[styles.stage, { backgroundColor: palette.sunken }]} role="region" aria-label={t('map.area')}>
       {configuration.ready && city.mapAvailable && city.city && (
         <CityMap
           home={city.home}
@@ -43,6 +47,7 @@ export function MapStage() {
           covered={{ bottom: city.coveredBottom, left: 0 }}
           onSelect={select}
           onView={city.setView}
+          onZoomable={keepZoom}
           onUnavailable={city.setMapUnavailable}
         />
       )}
@@ -59,7 +64,13 @@ export function MapStage() {
             </Notice>
           </View>
         )}
-        <MapKey />
+        {city.mapAvailable && (
+          <>
+            <MapKey />
+            <IconButton raised name="plus" label={t('map.zoomIn')} onPress={() => zoom.current?.(1)} />
+            <IconButton raised name="minus" label={t('map.zoomOut')} onPress={() => zoom.current?.(-1)} />
+          </>
+        )}
         <IconButton raised name="locate-fixed" label={t('explore.locate')} onPress={() => void locate()} />
       </View>
     </View>

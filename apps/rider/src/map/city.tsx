@@ -1,5 +1,5 @@
 /** The city that the rider looks at: its ground, its vehicles, what is chosen. Shared by the map and every screen beside it. */
-import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react';
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from 'react';
 import type { Bay, City, Vehicle, Zone } from '../api/contract';
 import { useCities, useCityGround } from '../api/queries';
 import { boxAround, distanceMetres, type Position } from '../domain/distance';
@@ -10,6 +10,8 @@ import { type StreamState, useLiveVehicles } from './useLiveVehicles';
 
 /** Bays and zones are read this far around the middle of a city. */
 const groundRadiusMetres = 25_000;
+/** Without a map the list shows what is this near. */
+const listRadiusMetres = 2_500;
 const fallbackHome: Position = { lat: 50.1109, lon: 8.6821 };
 
 export interface CityState {
@@ -68,6 +70,11 @@ export function CityProvider({ children }: { children: ReactNode }) {
   const home = useMemo<Position>(() => ({ lat: latitude, lon: longitude }), [latitude, longitude]);
   const ground = useCityGround(useMemo(() => (city ? boxAround(home, groundRadiusMetres) : undefined), [city, home]));
   const { vehicles: live, state: stream } = useLiveVehicles(view?.box);
+
+  useEffect(() => {
+    const centre = me ?? home;
+    if (!mapAvailable) setView({ box: boxAround(centre, listRadiusMetres), centre, zoom: 14 });
+  }, [mapAvailable, me, home]);
 
   const locate = useCallback(async () => {
     const found = await findMe();

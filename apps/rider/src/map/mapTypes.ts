@@ -23,6 +23,8 @@ export interface CityMapProps {
   covered: { bottom: number; left: number };
   onSelect: (vehicleId: string | undefined) => void;
   onView: (view: MapView) => void;
+  /** Gives the means to zoom without a gesture, once there is a map. */
+  onZoomable: (zoomBy: (steps: number) => void) => void;
   /** The map cannot be drawn here. */
   onUnavailable: () => void;
 }

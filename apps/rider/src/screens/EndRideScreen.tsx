@@ -94,7 +94,7 @@ function Photos({ kept, busy, onAdd, onRemove }: { kept: readonly Kept[]; busy: 
         ))}
         <Pressable
           role="button"
-          aria-label={t(busy ? 'end.photo.uploading' : kept.length > 0 ? 'end.photo.more' : 'end.photo.add')}
+          aria-label={t(kept.length > 0 ? 'end.photo.more' : 'end.photo.add')}
           aria-busy={busy}
           onPress={busy ? undefined : onAdd}
           style={({ pressed }) => [styles.add, kept.length === 0 && styles.addWide, { borderColor: palette.outline, backgroundColor: pressed ? palette.sunken : 'transparent' }]}

@@ -32,7 +32,7 @@ function Entry({ icon, name, value, onPress }: { icon: IconName; name: string; v
   );
   if (!onPress) return <View style={styles.entry}>{content}</View>;
   return (
-    <Pressable role="link" aria-label={`${name}: ${value}`} onPress={onPress} style={({ pressed }) => [styles.entry, pressed && styles.pressed]}>
+    <Pressable role="link" onPress={onPress} style={({ pressed }) => [styles.entry, pressed && styles.pressed]}>
       {content}
     </Pressable>
   );

@@ -26,11 +26,10 @@ function Trip({ booking }: { booking: Booking }) {
   return (
     <Pressable
       role="link"
-      aria-label={t('trips.open', { type: t(`type.${booking.vehicleType}`), model: booking.model, date: when, state })}
       onPress={() => go(`/bookings/${booking.id}`)}
       style={({ pressed }) => [styles.trip, { backgroundColor: palette.surface, borderColor: palette.line }, pressed && { backgroundColor: palette.sunken }]}
     >
-      <View style={[styles.tile, { backgroundColor: palette.sunken }]}>
+      <View role="img" aria-label={t(`type.${booking.vehicleType}`)} style={[styles.tile, { backgroundColor: palette.sunken }]}>
         <Icon name={vehicleIcons[booking.vehicleType]} size={24} />
       </View>
       <View style={styles.words}>

@@ -54,7 +54,6 @@ function DemoCards({ onAdd, adding }: { onAdd: (card: DemoCard) => void; adding:
         <Pressable
           key={card.token}
           role="button"
-          aria-label={`${t(card.name)}: ${t(card.body)}`}
           aria-busy={adding === card.token}
           onPress={() => onAdd(card)}
           style={({ pressed }) => [styles.demo, { backgroundColor: palette.surface, borderColor: palette.line }, (pressed || adding === card.token) && { backgroundColor: palette.sunken }]}

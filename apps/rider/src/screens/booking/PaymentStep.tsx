@@ -58,7 +58,7 @@ export function PaymentStep({ booking }: { booking: Booking }) {
               busy={leaving}
               onPress={() => {
                 setLeaving(true);
-                leaveFor(actionUrl).finally(() => setLeaving(false));
+                void leaveFor(actionUrl).finally(() => setLeaving(false));
               }}
             />
           )}
