@@ -76,14 +76,14 @@ export function standingStatus(standing: Standing, model: VehicleModel, nowMs: n
   });
 }
 
-/** The form of the API. @param distance from the searched position, in metres */
-export function presentVehicle(vehicle: FleetVehicle, distance?: number): Vehicle {
+/** The form of the API. @param distanceMetres from the searched position */
+export function presentVehicle(vehicle: FleetVehicle, distanceMetres?: number): Vehicle {
   const { live, model, tariff, place } = vehicle;
   const { lat, lon } = positionOf(vehicle);
   const batteryPercent = batteryOf(vehicle);
   return {
     id: vehicle.id, cityId: vehicle.city.summary.id, type: model.type, model: model.name, status: vehicle.status,
-    position: { lat, lon }, ...(distance !== undefined && { distanceMetres: Math.round(distance * 10) / 10 }),
+    position: { lat, lon }, ...(distanceMetres !== undefined && { distanceMetres: Math.round(distanceMetres * 10) / 10 }),
     batteryPercent, rangeMetres: Math.round((model.maximumRangeMetres * batteryPercent) / 100),
     bayId: place.bayId, locked: live?.locked ?? true, pluggedIn: live?.pluggedIn ?? false,
     pricePerMinuteMinor: priceOf(vehicle), unlockFeeMinor: tariff.unlockFeeMinor, currency: tariff.currency,
