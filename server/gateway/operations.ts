@@ -22,6 +22,7 @@ declare module 'fastify' {
 
 export const defaultBodyLimitBytes = 128 * 1024;
 
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 const idempotencyKeyPattern = /^[\x21-\x7e]{1,200}$/;
 const jsonPattern = /^application\/(json|[a-z0-9.+-]+\+json)\s*(;|$)/i;
 const multipartPattern = /^multipart\/form-data\s*;/i;
@@ -75,6 +76,8 @@ export class OpenStreams {
 }
 
 function sendRaw(reply: FastifyReply, raw: RawReply, streams: OpenStreams): FastifyReply {
+  // A page, as a receipt is one, may bring its style and pictures of its own, and still nothing that runs.
+  if (raw.contentType.startsWith('text/html')) void reply.header('content-security-policy', pagePolicy);
   void reply.headers(raw.headers).header('content-type', raw.contentType);
   if (typeof raw.body === 'string') return reply.send(raw.body);
   if (raw.body instanceof Uint8Array) return reply.send(Buffer.from(raw.body.buffer, raw.body.byteOffset, raw.body.byteLength));
@@ -121,10 +124,8 @@ function guard(operation: Operation, { authenticator, limiter, answerHeaders }: 
   };
 }
 
-/** The request as the module's dispatch takes it. */
-async function rawRequestOf(operation: Operation, request: FastifyRequest): Promise<RawRequest> {
-  const raw: RawRequest = { params: request.params, query: request.query, body: request.body };
-  if (operation.consumes !== 'multipart/form-data') return raw;
+/** Adds the files and fields of a multipart body. */
+async function withUploads(raw: RawRequest, operation: Operation, request: FastifyRequest): Promise<RawRequest> {
   if (!request.isMultipart()) throw new Problem('unsupported-media-type', 'This route takes multipart/form-data');
   const { uploads, fields } = await readUploads(request, operation.bodyLimitBytes ?? defaultBodyLimitBytes);
   return { ...raw, body: operation.body ? fields : undefined, uploads };
@@ -134,11 +135,17 @@ function handle({ module, name, operation }: PublicOperation, { dispatchTo, stre
   const dispatch = dispatchTo(module);
   return async (request, reply) => {
     const traceparent = request.headers['traceparent'];
-    const accept = acceptOf(operation, request);
-    const idempotencyKey = idempotencyKeyOf(operation, request);
-    const raw = await rawRequestOf(operation, request);
-    const answer = await runInTrace(traceFrom(typeof traceparent === 'string' ? traceparent : undefined), () =>
-      dispatch(name, raw, { caller: request.caller, idempotencyKey, accept, signal: request.signal }));
+    const options = {
+      caller: request.caller,
+      idempotencyKey: idempotencyKeyOf(operation, request),
+      accept: acceptOf(operation, request),
+      get signal() {
+        return request.signal;
+      },
+    };
+    const json: RawRequest = { params: request.params, query: request.query, body: request.body };
+    const raw = operation.consumes === 'multipart/form-data' ? await withUploads(json, operation, request) : json;
+    const answer = await runInTrace(traceFrom(typeof traceparent === 'string' ? traceparent : undefined), () => dispatch(name, raw, options));
     return sendAnswer(reply, answer, streams);
   };
 }

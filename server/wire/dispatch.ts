@@ -67,8 +67,11 @@ export function localDispatch(
       caller: options.caller,
       idempotencyKey: options.idempotencyKey,
       accept: options.accept ?? 'application/json',
-      signal: options.signal ?? neverAborted,
       uploads: request.uploads ?? [],
+      // Read only by handlers that wait: to watch a request for its end costs more than most of them do.
+      get signal() {
+        return options.signal ?? neverAborted;
+      },
     } as Call<Operation>);
     if (result instanceof RawReply) return result;
     if (checkAnswers && operation.response) {

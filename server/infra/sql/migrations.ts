@@ -1,17 +1,32 @@
 /** Brings a module's schema up to its numbered .sql files. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import type { Sql } from 'postgres';
+import postgres, { type Sql } from 'postgres';
 
 /** One role for each module, so that no module can read another's tables. */
 export const roleOf = (module: string): string => `mobility_${schemaOf(module)}`;
 export const schemaOf = (module: string): string => module.replaceAll('-', '_');
 
+const triesForRole = 10;
+/** Somebody in another database of the cluster makes the same role at this moment: there it is, or will be at the next try. */
+const isRaceForRole = (error: unknown): boolean => error instanceof postgres.PostgresError && ['23505', '42710', 'XX000'].includes(error.code);
+
 /** Creates schema and role. @param sql as a user who may create them */
 export async function prepareSchema(sql: Sql, module: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await createSchemaAndRole(sql, module);
+      return;
+    } catch (error) {
+      if (!isRaceForRole(error) || attempt === triesForRole) throw error;
+    }
+  }
+}
+
+async function createSchemaAndRole(sql: Sql, module: string): Promise<void> {
   const role = roleOf(module);
   await sql.begin(async (transaction) => {
-    // Several processes may start at once; roles belong to the whole cluster.
+    // Several processes may start at once. This lock holds within one database; roles belong to the whole cluster.
     await transaction`select pg_advisory_xact_lock(hashtext('mobility schemas'))`;
     const [known] = await transaction`select 1 from pg_roles where rolname = ${role}`;
     if (!known) await transaction`create role ${transaction(role)} nologin`;
