@@ -71,7 +71,7 @@ export function openFleetStorage(folder: string): FleetStorage {
       report: (sequence) => reports.get([vehicleId, sequence]),
       forget: (sequence) => void reports.removeSync([vehicleId, sequence]),
       credentials: () => credentials.get(vehicleId),
-      saveCredentials: (given) => void credentials.putSync(vehicleId, given),
+      saveCredentials: (given) => credentials.putSync(vehicleId, given),
     }),
     close: () => root.close(),
   };
