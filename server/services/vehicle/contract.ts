@@ -279,7 +279,7 @@ export const vehicleContract = defineContract({
     sendCommand: {
       method: 'POST', path: '/internal/vehicle/commands', summary: 'Command a vehicle; the id makes it happen once. Answers when verified, refused, expired or after `waitMs`', access: internal, public: false,
       body: z.object({ id: Id, vehicleId: VehicleId, kind: CommandKind, bookingId: Id.optional(), riderId: Id.optional(), expiresAt: Instant, waitMs: z.int().min(0).max(15_000).default(0) }),
-      status: 200, response: Command, errors: ['not-found'],
+      status: 200, response: Command, errors: ['not-found', 'idempotency-key-reused'],
     },
     getCommand: {
       method: 'GET', path: '/internal/vehicle/commands/{commandId}', summary: 'How a command stands', access: internal, public: false,
