@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runCity } from '../program/commands/city.ts';
 import { runToken } from '../program/commands/token.ts';
 import { problems } from '../wire/problem.ts';
 import { serveApp } from './app-files.ts';
@@ -202,4 +203,10 @@ test('GATEWAY-15: the token command says in a sentence what is wrong', async () 
   expect(await failing(['a@example.com', '--colour', 'red'], {})).toContain('--colour');
   expect(await failing(['a@example.com'], { PORT: '1' })).toContain('The program is not running at http://localhost:1.');
   expect(await failing(['a@example.com'], { PORT: new URL(production.url).port })).toContain('is not in demo mode');
+});
+
+test('GATEWAY-15: the city command prints the counts of the running program as JSON', async () => {
+  let output = '';
+  await runCity([], { env: { MOBILITY_HOME: gateway.process.home }, stdout: { write: (text) => void (output += text) } });
+  expect(JSON.parse(output)).toEqual({ vehicles: { scooter: { available: 2 } }, bookings: { riding: 1 }, ledgerBalance: { EUR: 0 }, eventsPublished: expect.any(Number), eventsHandled: expect.any(Number) });
 });

@@ -64,11 +64,13 @@ export async function startGateway(environment: Record<string, string> = {}): Pr
   const process = await startModules([
     gatewayModule, userModule, standIn(iotContract, reached),
     standIn(vehicleContract, reached, {
+      countVehicles: async () => ({ vehicles: { scooter: { available: 2 } } }),
       listCities: async () => ({ items: [] }),
       searchVehicles: async () => ({ items: [] }),
       streamVehicles: async ({ signal }) => new RawReply('text/event-stream', ticks(signal, streams)),
     }),
     standIn(bookingContract, reached, {
+      countBookings: async () => ({ bookings: { riding: 1 } }),
       getPhoto: async () => new RawReply('image/jpeg', flood(streams)),
       uploadPhoto: async ({ uploads }) => {
         if (uploads.length !== 1) throw new Problem('photo-unreadable');
@@ -81,6 +83,7 @@ export async function startGateway(environment: Record<string, string> = {}): Pr
         methods.push({ riderId: caller?.subject ?? '' });
         return { id: '0198c5a0-0000-7000-8000-000000000002', provider: 'stripe', brand: 'visa', last4: '4242', createdAt: '2026-01-01T00:00:00Z' };
       },
+      getLedger: async () => ({ ledgerBalance: { EUR: 0 }, accounts: [] }),
       getReceipt: async ({ accept }) => new RawReply(accept, accept === 'text/html' ? '<p>receipt</p>' : new Uint8Array([37, 80, 68, 70])),
     }),
   ], { environment: { PORT: String(port), MOBILITY_LIMIT_PER_CLIENT: '100000', MOBILITY_LIMIT_PER_USER: '100000', ...environment } });
