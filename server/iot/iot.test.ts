@@ -4,8 +4,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { v7 } from 'uuid';
 import type { CloudEvent } from '../infra/events/port.ts';
+import { prometheusMetrics } from '../infra/observability/prometheus.ts';
 import { eventually, startModules, type TestProcess } from '../program/testing.ts';
 import type { ReportedState } from '../services/vehicle/contract.ts';
+import { openBroker } from './broker.ts';
 import { iotContract, topics } from './contract.ts';
 import { iotModule } from './module.ts';
 
@@ -212,4 +214,18 @@ test('IOT-12: the public keys are retained for whoever connects later, also afte
   await client.subscribeAsync(topics.unlockKeys, { qos: 1 });
   const payload = await message;
   expect((JSON.parse(payload) as Credentials['unlockKeys']).keys.map(({ kid }) => kid)).toEqual([publicJwk.kid, 'next']);
+});
+
+test('IOT-13: the port is remembered, and taken again when the broker comes back', async () => {
+  const port = Number(new URL((await credentials('port-reader')).brokerUrl).port);
+  expect((await running.ports.kv.table<{ port: number }>('iot').get('mqtt-port'))?.value).toEqual({ port });
+  const { logger } = running.ports;
+  const options = { host: '127.0.0.1', logger, authenticate: async () => true, accept: async () => undefined };
+  // Taken by the running one: another is better than none.
+  const other = await openBroker({ ...options, metrics: prometheusMetrics(), port });
+  expect(other.port).not.toBe(port);
+  await other.close();
+  const again = await openBroker({ ...options, metrics: prometheusMetrics(), port: other.port });
+  expect(again.port).toBe(other.port);
+  await again.close();
 });

@@ -1,6 +1,7 @@
 /** State machines are data in the domain; here they are drawn into the READMEs of their modules. */
 import { bookingLifeCycle } from '../../server/services/booking/domain/life-cycle.ts';
 import { paymentTransitions } from '../../server/services/payment/domain/life-cycle.ts';
+import { commandLifeCycle } from '../../server/services/vehicle/domain/commands.ts';
 import { mermaid } from './markdown.ts';
 
 export interface LifeCycle {
@@ -12,9 +13,14 @@ export interface LifeCycle {
 const byEvent = (machine: Record<string, { from: readonly string[]; to: string }>): LifeCycle['transitions'] =>
   Object.entries(machine).flatMap(([event, { from, to }]) => from.map((state) => ({ from: state, event, to })));
 
+/** `{ sent: { done: 'verified' } }` → one transition for each event of each state. */
+const byState = (machine: Record<string, Record<string, string>>): LifeCycle['transitions'] =>
+  Object.entries(machine).flatMap(([from, events]) => Object.entries(events).map(([event, to]) => ({ from, event, to })));
+
 export const lifeCycles: readonly LifeCycle[] = [
   { readme: 'server/services/booking/README.md', transitions: byEvent(bookingLifeCycle) },
   { readme: 'server/services/payment/README.md', transitions: paymentTransitions },
+  { readme: 'server/services/vehicle/README.md', transitions: byState(commandLifeCycle) },
 ];
 
 const identifier = (state: string): string => state.replaceAll('-', '_');
