@@ -123,7 +123,7 @@ class City implements RunningCity {
     const { signal } = this.#stopping;
     for (let pauseMs = firstRetryMs; !signal.aborted; pauseMs = Math.min(2 * pauseMs, longestRetryMs)) {
       try {
-        return await work();
+        return await unlessStopped(work(), signal);
       } catch (error) {
         if (signal.aborted) return undefined;
         this.#options.onTrouble?.(what, error);
@@ -287,6 +287,15 @@ async function readBays(api: Api, vehicles: readonly CityVehicle[]): Promise<Bay
 /** Gives up after a while: the vehicle goes on trying by itself. */
 async function untilConnected(vehicle: SimulatedVehicle, signal: AbortSignal): Promise<void> {
   for (let waitedMs = 0; waitedMs < 5_000 && !vehicle.isConnected && !signal.aborted; waitedMs += 10) await new Promise((resume) => setTimeout(resume, 10));
+}
+
+/** @throws Error when the city stops before: nobody waits for an answer that is no longer needed */
+function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onStop = () => reject(new Error('the city stops'));
+    signal.addEventListener('abort', onStop, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onStop));
+  });
 }
 
 /** Resolves early when the city stops. */

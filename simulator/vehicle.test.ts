@@ -221,6 +221,12 @@ describe('commands', () => {
     await eventually(async () => (await resultsOf(vehicle.id, lock.commandId)).length === 1);
     expect(await resultsOf(vehicle.id, lock.commandId)).toMatchObject([{ outcome: 'refused', reason: 'moving' }]);
     expect(vehicle.state.locked).toBe(false);
+    const pause = command('pause', bookingId);
+    await deliver(vehicle.id, pause);
+    await eventually(async () => (await resultsOf(vehicle.id, pause.commandId)).length === 1);
+    expect(vehicle.state).toMatchObject({ locked: false, speedMetresPerSecond: 0 });
+    await deliver(vehicle.id, command('pause', bookingId));
+    await eventually(async () => vehicle.state.locked);
   });
 
   test('SIMULATOR-09: the lock of an earlier ride does not lock out the next rider', async () => {

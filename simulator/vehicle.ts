@@ -39,6 +39,9 @@ export interface VehicleOptions {
 const mostInFlight = 20;
 const rememberedCommands = 100;
 const standsStillBelow = 0.5;
+const brakesForMs = 30_000;
+/** A centimetre. */
+const round = (degrees: number): number => Math.round(degrees * 1e7) / 1e7;
 /** A sleeping machine must not make the vehicle jump. */
 const longestStepSeconds = 10;
 
@@ -148,6 +151,11 @@ export class SimulatedVehicle {
     this.#report([]);
   }
 
+  #brake(): void {
+    this.#speed = 0;
+    this.#destinationHoldUntilMs = this.#options.clock.nowMs() + brakesForMs;
+  }
+
   plugIn(): void {
     this.#memory.pluggedIn = true;
     this.#report([]);
@@ -237,7 +245,11 @@ export class SimulatedVehicle {
       case 'lock':
         // A lock that comes after the next rider has opened is over: that ride was locked long ago.
         if (!ofThisRide) return kind === 'lock' ? undefined : 'of-another-booking';
-        if (this.#speed > standsStillBelow) return 'moving';
+        if (this.#speed > standsStillBelow) {
+          // Who wants to pause brakes, and tries again.
+          if (kind === 'pause') this.#brake();
+          return 'moving';
+        }
         memory.locked = true;
         if (kind === 'lock') memory.destination = null;
         return undefined;
@@ -253,7 +265,7 @@ export class SimulatedVehicle {
     memory.sequence += 1;
     const { sequence, position, odometerMetres, batteryPercent, locked, pluggedIn, bookingId } = memory;
     const report: ReportedState = {
-      vehicleId: this.id, sequence, reportedAt: clock.now().toISOString(), position, speedMetresPerSecond: this.#speed,
+      vehicleId: this.id, sequence, reportedAt: clock.now().toISOString(), position: { lat: round(position.lat), lon: round(position.lon) }, speedMetresPerSecond: this.#speed,
       odometerMetres: Math.round(odometerMetres * 10) / 10, batteryPercent: Math.round(batteryPercent * 100) / 100, locked, pluggedIn, bookingId, commandResults,
     };
     this.#storage.save(memory, { sequence, json: JSON.stringify(report) });
