@@ -41,10 +41,12 @@ async function cleanIdentity({ database, clock }: ModuleContext): Promise<void> 
 
 type Server = Awaited<ReturnType<typeof createServer>>['server'];
 
-function servePlatformRoutes(server: Server, { metrics, isReady }: ModuleContext, publicUrl: string): void {
+function servePlatformRoutes(server: Server, { metrics, isReady, configuration }: ModuleContext, publicUrl: string): void {
   server.get('/health/live', async () => ({ status: 'live' }));
   server.get('/health/ready', async (_request, reply) => reply.code(isReady() ? 200 : 503).header('cache-control', 'no-store').send({ status: isReady() ? 'ready' : 'starting' }));
   server.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.scrape()));
+  // What the rider app has to know before anybody signs in.
+  server.get('/app-configuration.json', async (_request, reply) => reply.header('cache-control', 'no-cache').send({ mapStyleUrl: configuration.MOBILITY_MAP_STYLE_URL }));
   let document: string | undefined;
   server.get('/openapi.json', async (_request, reply) => {
     document ??= JSON.stringify(openApiDocument(publicOperations(), publicUrl));

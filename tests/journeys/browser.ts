@@ -10,8 +10,8 @@ const candidates = [process.env['MOBILITY_TEST_CHROMIUM'], '/usr/bin/chromium', 
 /** Where a browser is; undefined where there is none, and tests that need one are skipped. */
 export const chromiumPath = candidates.find((path) => path !== undefined && existsSync(path));
 
-export const phone: BrowserContextOptions = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2, locale: 'en-GB', timezoneId: 'Europe/Berlin' };
-export const desktop: BrowserContextOptions = { viewport: { width: 1440, height: 900 }, locale: 'de-DE', timezoneId: 'Europe/Berlin' };
+export const phone: BrowserContextOptions = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, locale: 'en-GB', timezoneId: 'Europe/Berlin' };
+export const desktop: BrowserContextOptions = { viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce', locale: 'de-DE', timezoneId: 'Europe/Berlin' };
 
 /** @param drawsMaps WebGL by software; without it the browser has none at all */
 export function openBrowser(drawsMaps = true): Promise<Browser> {

@@ -28,9 +28,7 @@ export function FilterPanel() {
         />
       </View>
       <View style={styles.group}>
-        <Text variant="strong">
-          {t('filters.price')} {t('common.perMinute')}
-        </Text>
+        <Text variant="strong">{t('filters.price')}</Text>
         <Choice
           label={t('filters.price')}
           options={[{ value: undefined, label: t('filters.price.any') }, ...prices.map((price) => ({ value: price, label: money(price, currency) }))]}

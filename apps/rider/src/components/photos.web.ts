@@ -1,5 +1,4 @@
-/** Photos from this device: in the browser a file, or on a phone's browser the camera. */
-import { launchImageLibraryAsync } from 'expo-image-picker';
+/** Photos from this device: in a phone's browser its camera, elsewhere a file. */
 
 export interface Photo {
   /** To show it. */
@@ -8,14 +7,25 @@ export interface Photo {
   form: () => FormData;
 }
 
+function chooseFile(): Promise<File | undefined> {
+  const input = document.createElement('input');
+  input.type = 'file';
+  input.accept = 'image/*';
+  // The vehicle stands in front of the rider: the camera, not an old picture.
+  input.setAttribute('capture', 'environment');
+  return new Promise((resolve) => {
+    input.addEventListener('change', () => resolve(input.files?.[0]));
+    input.addEventListener('cancel', () => resolve(undefined));
+    input.click();
+  });
+}
+
 /** Undefined when the rider chose none. */
 export async function takePhoto(): Promise<Photo | undefined> {
-  const { assets } = await launchImageLibraryAsync({ mediaTypes: ['images'], quality: 0.8, exif: false });
-  const file = assets?.[0]?.file;
-  const address = assets?.[0]?.uri;
-  if (!file || !address) return undefined;
+  const file = await chooseFile();
+  if (!file) return undefined;
   return {
-    address,
+    address: URL.createObjectURL(file),
     form: () => {
       const form = new FormData();
       form.append('photo', file, file.name || 'photo.jpg');

@@ -45,7 +45,7 @@ export function Button({ title, onPress, kind = 'primary', icon, busy = false, d
       role="button"
       aria-label={aside ? `${title}, ${aside}` : title}
       aria-busy={busy}
-      aria-disabled={inactive}
+      disabled={disabled}
       onPress={inactive ? undefined : onPress}
       style={({ pressed }) => [
         styles.button,

@@ -74,7 +74,7 @@ export const de: Record<MessageKey, string> = {
   'filters.type.all': 'Alle',
   'filters.battery': 'Akku mindestens',
   'filters.battery.any': 'Egal',
-  'filters.price': 'Preis bis',
+  'filters.price': 'Preis pro Minute bis',
   'filters.price.any': 'Egal',
   'filters.active.one': '{count} Filter aktiv',
   'filters.active.other': '{count} Filter aktiv',

@@ -72,7 +72,7 @@ export const en = {
   'filters.type.all': 'All',
   'filters.battery': 'Battery at least',
   'filters.battery.any': 'Any',
-  'filters.price': 'Price up to',
+  'filters.price': 'Price per minute up to',
   'filters.price.any': 'Any',
   'filters.active.one': '{count} filter set',
   'filters.active.other': '{count} filters set',

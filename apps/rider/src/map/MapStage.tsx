@@ -5,7 +5,7 @@ import { useLocation } from 'wouter';
 import { useAppConfiguration } from '../api/queries';
 import { IconButton } from '../design/Button';
 import { Notice } from '../design/Surface';
-import { space, useTheme } from '../design/theme';
+import { corner, space, useTheme } from '../design/theme';
 import { useLanguage } from '../i18n/language';
 import { useCity } from './city';
 import { CityMap } from './CityMap';
@@ -67,8 +67,10 @@ export function MapStage() {
         {city.mapAvailable && (
           <>
             <MapKey />
-            <IconButton raised name="plus" label={t('map.zoomIn')} onPress={() => zoom.current?.(1)} />
-            <IconButton raised name="minus" label={t('map.zoomOut')} onPress={() => zoom.current?.(-1)} />
+            <View style={[styles.zoom, { backgroundColor: palette.surface, boxShadow: palette.shadow }]}>
+              <IconButton name="plus" label={t('map.zoomIn')} onPress={() => zoom.current?.(1)} />
+              <IconButton name="minus" label={t('map.zoomOut')} onPress={() => zoom.current?.(-1)} />
+            </View>
           </>
         )}
         <IconButton raised name="locate-fixed" label={t('explore.locate')} onPress={() => void locate()} />
@@ -79,8 +81,9 @@ export function MapStage() {
 
 const styles = StyleSheet.create({
   stage: { position: 'absolute', top: 0, right: 0, bottom: 0, left: 0, overflow: 'hidden' },
-  message: { position: 'absolute', top: 140, left: space.large, right: space.large, maxWidth: 460, marginHorizontal: 'auto' },
+  message: { position: 'absolute', top: space.huge, left: space.large, right: space.large, maxWidth: 460, marginHorizontal: 'auto' },
   controls: { position: 'absolute', right: space.large, gap: space.small, alignItems: 'flex-end' },
   controlsWide: { bottom: space.huge, right: space.huge },
+  zoom: { borderRadius: corner.round },
   note: { width: 260 },
 });

@@ -18,8 +18,11 @@ export function zoneFeatures(zones: readonly Zone[]): FeatureCollection {
   );
 }
 
+/** `Alte Oper` out of `Alte Oper, Opernplatz`: the map has room for the place, not for the address. */
+const shortName = (name: string): string => name.split(',')[0] ?? name;
+
 export function bayFeatures(bays: readonly Bay[]): FeatureCollection {
-  return collection(bays.map(({ id, name, chargers, position }) => point(position, { id, name, chargers })));
+  return collection(bays.map(({ id, name, chargers, position }) => point(position, { id, label: shortName(name), chargers })));
 }
 
 /** The chosen vehicle is drawn apart, so that it never disappears into a cluster. */

@@ -70,8 +70,8 @@ export function overlayLayers(isDark: boolean, overTiles: boolean): LayerSpecifi
       paint: { 'icon-opacity': ['interpolate', ['linear'], ['zoom'], 12.5, 0, 13.2, 1] },
     },
     {
-      id: 'bay-name', type: 'symbol', source: 'bays', minzoom: 15,
-      layout: { 'icon-image': ['concat', 'name|', ['get', 'name']], 'icon-anchor': 'top', 'icon-offset': [0, 14], 'icon-padding': 6 },
+      id: 'bay-name', type: 'symbol', source: 'bays', minzoom: 13.4,
+      layout: { 'icon-image': ['concat', 'name|', ['get', 'label']], 'icon-anchor': 'top', 'icon-offset': [0, 14], 'icon-padding': 6 },
     },
     {
       id: 'cluster', type: 'symbol', source: 'vehicles', filter: ['has', 'point_count'],

@@ -13,8 +13,8 @@ interface StreamEvents {
   remove: { ids: string[] };
 }
 
-/** Changes are shown together, this often: a busy city would redraw the screen without end. */
-const showEveryMs = 300;
+/** Changes are shown together, this often: a busy city would redraw the screen, and drain the phone, without end. */
+const showEveryMs = 800;
 const firstRetryMs = 1_000;
 const lastRetryMs = 20_000;
 

@@ -86,7 +86,9 @@ function Photos({ kept, busy, onAdd, onRemove }: { kept: readonly Kept[]; busy: 
       <View style={styles.photos}>
         {kept.map(({ photo, id }, index) => (
           <View key={id} style={styles.photo}>
-            <Image source={{ uri: photo.address }} aria-label={t('end.photo.alt', { number: index + 1 })} style={styles.image} />
+            <View role="img" aria-label={t('end.photo.alt', { number: index + 1 })}>
+              <Image source={{ uri: photo.address }} style={styles.image} />
+            </View>
             <View style={[styles.remove, { backgroundColor: palette.surface }]}>
               <IconButton name="x" label={t('end.photo.remove', { number: index + 1 })} onPress={() => onRemove(id)} />
             </View>

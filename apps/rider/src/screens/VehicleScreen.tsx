@@ -39,7 +39,7 @@ function Headline({ vehicle }: { vehicle: VehicleDetails }) {
       <View style={styles.grow}>
         <Text variant="strong" tone="muted">
           {t(`type.${vehicle.type}`)}
-          {vehicle.vehicleModel.seats ? ` · ${t('vehicle.seats', { count: vehicle.vehicleModel.seats })}` : ''}
+          {(vehicle.vehicleModel.seats ?? 1) > 1 ? ` · ${t('vehicle.seats', { count: vehicle.vehicleModel.seats ?? 1 })}` : ''}
         </Text>
         <View style={styles.charge}>
           <BatteryMark percent={vehicle.batteryPercent} />

@@ -1,7 +1,7 @@
 /** Shows the sign-in page of the platform: on a phone in the system's own browser sheet. */
 import { openAuthSessionAsync } from 'expo-web-browser';
 
-export const redirectUri = (_origin: string): string => 'mobility://callback';
+export const redirectUri = (_platformOrigin: string): string => 'mobility://callback';
 
 /** The address that the page came back with, or undefined when the rider closed it. */
 export async function openSignInPage(address: string, redirect: string): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 /** Shows the sign-in page of the platform: in the browser by going there and coming back to `/callback`. */
 
-export const redirectUri = (origin: string): string => `${origin}/callback`;
+export const redirectUri = (_platformOrigin: string): string => `${window.location.origin}/callback`;
 
 /** Leaves this page; the answer arrives as a new visit to `/callback`. */
 export async function openSignInPage(address: string, _redirectUri: string): Promise<string | undefined> {
