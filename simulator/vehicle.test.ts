@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -101,12 +103,12 @@ describe('unlock tokens', () => {
 
   test('SIMULATOR-02: a token opens once, also after a power cut, also for two phones at the same moment', async () => {
     const vehicle = await wake('replay');
-    const once = await token(vehicle.id);
-    const verdicts = await Promise.all([vehicle.presentToken(once), vehicle.presentToken(once)]);
+    const single = await token(vehicle.id);
+    const verdicts = await Promise.all([vehicle.presentToken(single), vehicle.presentToken(single)]);
     expect(verdicts.map(({ accepted }) => accepted).sort()).toEqual([false, true]);
-    expect(await vehicle.presentToken(once)).toEqual({ accepted: false, reason: 'used-before' });
+    expect(await vehicle.presentToken(single)).toEqual({ accepted: false, reason: 'used-before' });
     const again = await wake('replay');
-    expect(await again.presentToken(once)).toEqual({ accepted: false, reason: 'used-before' });
+    expect(await again.presentToken(single)).toEqual({ accepted: false, reason: 'used-before' });
   });
 
   test("SIMULATOR-03: another vehicle's token, an expired one, one too long-lived, one of another kind and a forged one do not open", async () => {
@@ -277,6 +279,28 @@ describe('reports', () => {
     again.connect();
     await eventually(async () => again.state.unsentReports === 0 && again.state.isConnected);
     expect((await reportsOf(id)).map(({ sequence, locked }) => [sequence, locked])).toEqual([[1, false], [2, false], [3, false]]);
+  });
+
+  test('SIMULATOR-11: what was written before a SIGKILL is there after it', async () => {
+    const script = `import { openFleetStorage } from ${JSON.stringify(new URL('./storage.ts', import.meta.url).href)};
+      const storage = openFleetStorage(${JSON.stringify(join(folder, 'killed'))}).of('v');
+      for (let sequence = 1; ; sequence++) {
+        storage.save({ sequence, usedTokens: [['t' + sequence, 0]] }, { sequence, json: '{}' });
+        if (sequence % 100 === 0) { process.stdout.write(sequence + '\\n'); await new Promise((resume) => setImmediate(resume)); }
+      }`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let written = 0;
+    child.stdout.on('data', (lines: Buffer) => {
+      written = Number(lines.toString().trim().split('\n').at(-1));
+      if (written >= 500) child.kill('SIGKILL');
+    });
+    await once(child, 'close');
+    const survivor = openFleetStorage(join(folder, 'killed'));
+    const { sequence, usedTokens } = survivor.of('v').load() ?? {};
+    expect(sequence).toBeGreaterThanOrEqual(written);
+    expect(usedTokens).toEqual([[`t${sequence}`, 0]]);
+    expect(survivor.of('v').unsent()).toHaveLength(sequence ?? 0);
+    await survivor.close();
   });
 
   test('SIMULATOR-12: a vehicle speaks at every change, every 5 seconds in motion, every minute when parked', async () => {

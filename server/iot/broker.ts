@@ -2,14 +2,16 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Aedes, type AuthenticateError, type Client } from 'aedes';
+import type { Clock } from '../infra/clock/port.ts';
 import type { Logger, Metrics } from '../infra/observability/port.ts';
-import { isDeviceName, longestSecretBytes, maximumPacketBytes, mayPublish, maySubscribe, PacketSizeGuard } from './domain/policy.ts';
+import { Allowance, isDeviceName, longestSecretBytes, maximumPacketBytes, mayPublish, maySubscribe, PacketSizeGuard, reportAllowance } from './domain/policy.ts';
 import { topics } from './contract.ts';
 
 export interface BrokerOptions {
   host: string;
   /** Tried first; another free one is taken when somebody has it. 0 takes any. */
   port: number;
+  clock: Clock;
   logger: Logger;
   metrics: Metrics;
   /** Whether this secret opens the account of this vehicle. */
@@ -64,7 +66,13 @@ async function listen(server: Server, host: string, port: number, logger: Logger
 }
 
 async function createAedes(options: BrokerOptions): Promise<Aedes> {
-  const { metrics, logger } = options;
+  const { metrics, logger, clock } = options;
+  const allowances = new WeakMap<Client, Allowance>();
+  const mayGoOn = (client: Client): boolean => {
+    const allowance = allowances.get(client) ?? new Allowance(reportAllowance, clock.nowMs());
+    allowances.set(client, allowance);
+    return allowance.take(clock.nowMs());
+  };
   const refused = (reason: string) => metrics.count('iot_refused_total', 'What the broker refused', { reason });
   return Aedes.createBroker({
     connectTimeout: connectTimeoutMs,
@@ -96,6 +104,10 @@ async function createAedes(options: BrokerOptions): Promise<Aedes> {
       if (!client || packet.qos === 2 || !mayPublish(client.id, packet.topic)) {
         refused('publish');
         return callback(new Error('a vehicle publishes its own state only, with quality of service 0 or 1'));
+      }
+      if (!mayGoOn(client)) {
+        refused('flood');
+        return callback(new Error('more reports than a vehicle has to say'));
       }
       packet.retain = false;
       const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;

@@ -219,8 +219,8 @@ test('IOT-12: the public keys are retained for whoever connects later, also afte
 test('IOT-13: the port is remembered, and taken again when the broker comes back', async () => {
   const port = Number(new URL((await credentials('port-reader')).brokerUrl).port);
   expect((await running.ports.kv.table<{ port: number }>('iot').get('mqtt-port'))?.value).toEqual({ port });
-  const { logger } = running.ports;
-  const options = { host: '127.0.0.1', logger, authenticate: async () => true, accept: async () => undefined };
+  const { logger, clock } = running.ports;
+  const options = { host: '127.0.0.1', logger, clock, authenticate: async () => true, accept: async () => undefined };
   // Taken by the running one: another is better than none.
   const other = await openBroker({ ...options, metrics: prometheusMetrics(), port });
   expect(other.port).not.toBe(port);

@@ -43,7 +43,7 @@ export const iotModule = defineModule<Operations>({
     const { port, remember } = await portOf(context);
     let unlockKeys = await currentUnlockKeys(context);
     const broker = await openBroker({
-      host: configuration.HOST, port, logger, metrics,
+      host: configuration.HOST, port, clock, logger, metrics,
       async authenticate(vehicleId, secret) {
         const known = await findSecretHash(database.sql, vehicleId);
         return known !== undefined && timingSafeEqual(known, hashOf(secret));

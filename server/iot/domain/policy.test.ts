@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isDeviceName, mayPublish, maySubscribe, PacketSizeGuard } from './policy.ts';
+import { Allowance, isDeviceName, mayPublish, maySubscribe, PacketSizeGuard } from './policy.ts';
 
 const packet = (bytes: number): Uint8Array => {
   const header = [0x30];
@@ -40,4 +40,14 @@ test('IOT-05: names and topics with wildcards, levels or control characters are 
   expect(isDeviceName('F-MC_1000:E.1', 'F-MC_1000:E.1')).toBe(true);
   expect(mayPublish('a', 'vehicles/b/state')).toBe(false);
   expect(maySubscribe('a', 'vehicles/+/commands')).toBe(false);
+});
+
+test('IOT-14: a connection may publish a burst, then only as much as time gives', () => {
+  const allowance = new Allowance({ burst: 3, perSecond: 2 }, 0);
+  const granted = (nowMs: number) => Array.from({ length: 5 }, () => allowance.take(nowMs)).filter(Boolean).length;
+  expect(granted(0)).toBe(3);
+  expect(granted(400)).toBe(0);
+  expect(granted(1000)).toBe(2);
+  expect(granted(999)).toBe(0);
+  expect(granted(3_600_000)).toBe(3);
 });

@@ -61,3 +61,30 @@ export class PacketSizeGuard {
     return true;
   }
 }
+
+/** What a vehicle has to say after a day without a network fits into the burst; a ride needs a report every few seconds. */
+export const reportAllowance = { burst: 5_000, perSecond: 20 } as const;
+
+/** How much one connection may still publish: a bucket that fills with time. */
+export class Allowance {
+  readonly #burst: number;
+  readonly #perSecond: number;
+  #left: number;
+  #filledAtMs: number;
+
+  constructor({ burst, perSecond }: { burst: number; perSecond: number }, nowMs: number) {
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#left = burst;
+    this.#filledAtMs = nowMs;
+  }
+
+  /** @returns false when it is used up */
+  take(nowMs: number): boolean {
+    this.#left = Math.min(this.#burst, this.#left + (Math.max(0, nowMs - this.#filledAtMs) / 1000) * this.#perSecond);
+    this.#filledAtMs = nowMs;
+    if (this.#left < 1) return false;
+    this.#left -= 1;
+    return true;
+  }
+}
