@@ -1,6 +1,5 @@
 /** The public HTTP API as a phone or a machine sees it; nothing of the server is called in any other way. */
 import type { ProblemDocument } from '../server/wire/problem.ts';
-import type { DeviceCredentials } from './storage.ts';
 
 /** An answer with 4xx or 5xx. */
 export class Refused extends Error {
@@ -74,33 +73,4 @@ async function problemOf(response: Response): Promise<Partial<ProblemDocument>> 
   } catch {
     return { detail: text.slice(0, 200) };
   }
-}
-
-/** A machine's token by OAuth2 client credentials. @param tokenUrl of the identity provider */
-export function clientCredentialsToken(options: { tokenUrl: string; clientId: string; clientSecret: string; scope: string; resource?: string }): () => Promise<string> {
-  return async () => {
-    const response = await fetch(options.tokenUrl, {
-      method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(`${encodeURIComponent(options.clientId)}:${encodeURIComponent(options.clientSecret)}`).toString('base64')}` },
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope: options.scope, ...(options.resource !== undefined && { resource: options.resource }) }),
-    });
-    if (!response.ok) throw new Refused(response.status, await problemOf(response), null);
-    return ((await response.json()) as { access_token: string }).access_token;
-  };
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms));
-
-/** Credentials of devices through the API; waits when it is asked to. */
-export function provisionThrough(api: Api): (vehicleId: string) => Promise<DeviceCredentials> {
-  return async (vehicleId) => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await api.call<DeviceCredentials>(`/v1/vehicles/${encodeURIComponent(vehicleId)}/device-credentials`, { method: 'POST' });
-      } catch (error) {
-        if (!(error instanceof Refused) || error.status !== 429 || attempt === 10) throw error;
-        await pause((error.retryAfterSeconds ?? 5) * 1000);
-      }
-    }
-  };
 }

@@ -24,12 +24,6 @@ export function metresBetween(from: Position, to: Position): number {
   return Math.hypot(north, east);
 }
 
-/** A place at a distance and direction. @param bearing in radians, counter-clockwise from east */
-export const placeAround = (center: Position, metres: number, bearing: number): Position => ({
-  lat: center.lat + (metres * Math.sin(bearing)) / metresPerDegree,
-  lon: center.lon + (metres * Math.cos(bearing)) / (metresPerDegree * Math.cos((center.lat * Math.PI) / 180)),
-});
-
 export interface Motion {
   position: Position;
   odometerMetres: number;
