@@ -1,4 +1,5 @@
 import '@expo/metro-runtime';
+import './src/randomness';
 import { registerRootComponent } from 'expo';
 import { App } from './src/App';
 

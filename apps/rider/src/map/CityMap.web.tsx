@@ -39,7 +39,7 @@ function dress(map: LibreMap, dark: boolean, overTiles: boolean): void {
     if (!map.getSource(name)) map.addSource(name, { type: 'geojson', data: { type: 'FeatureCollection', features: [] } });
   }
   if (!map.getSource('vehicles')) {
-    map.addSource('vehicles', { type: 'geojson', data: { type: 'FeatureCollection', features: [] }, cluster: true, clusterRadius: 44, clusterMaxZoom: 14 });
+    map.addSource('vehicles', { type: 'geojson', data: { type: 'FeatureCollection', features: [] }, cluster: true, clusterRadius: 40, clusterMaxZoom: 17 });
   }
   for (const layer of overlayLayers(dark, overTiles)) if (!map.getLayer(layer.id)) map.addLayer(layer);
 }

@@ -71,7 +71,7 @@ export function overlayLayers(isDark: boolean, overTiles: boolean): LayerSpecifi
     },
     {
       id: 'bay-name', type: 'symbol', source: 'bays', minzoom: 13.4,
-      layout: { 'icon-image': ['concat', 'name|', ['get', 'label']], 'icon-anchor': 'top', 'icon-offset': [0, 14], 'icon-padding': 6 },
+      layout: { 'icon-image': ['concat', 'name|', ['get', 'label']], 'icon-anchor': 'top', 'icon-offset': [0, 22], 'icon-padding': 6 },
     },
     {
       id: 'cluster', type: 'symbol', source: 'vehicles', filter: ['has', 'point_count'],
