@@ -32,7 +32,7 @@ export function errorHandler(logger: Logger) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const problem = toProblem(error);
     // A request whose client has gone away is nobody's fault.
-    if (problem.code === 'internal' && !request.raw.destroyed) logger.error({ error, requestId: request.id, method: request.method, route: request.routeOptions.url }, 'request failed');
+    if (problem.code === 'internal' && !reply.raw.destroyed) logger.error({ error, requestId: request.id, method: request.method, route: request.routeOptions.url }, 'request failed');
     return sendProblem(reply, problem, request.id);
   };
 }

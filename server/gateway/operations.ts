@@ -131,16 +131,26 @@ async function withUploads(raw: RawRequest, operation: Operation, request: Fasti
   return { ...raw, body: operation.body ? fields : undefined, uploads };
 }
 
+/** Aborts when the client goes away before it has its answer; a request that was merely read to its end does not count. */
+function goneSignal({ raw }: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  const look = () => !raw.writableFinished && gone.abort();
+  if (raw.destroyed) look();
+  else raw.once('close', look);
+  return gone.signal;
+}
+
 function handle({ module, name, operation }: PublicOperation, { dispatchTo, streams }: OperationServices): RouteHandlerMethod {
   const dispatch = dispatchTo(module);
   return async (request, reply) => {
     const traceparent = request.headers['traceparent'];
+    let gone: AbortSignal | undefined;
     const options = {
       caller: request.caller,
       idempotencyKey: idempotencyKeyOf(operation, request),
       accept: acceptOf(operation, request),
       get signal() {
-        return request.signal;
+        return (gone ??= goneSignal(reply));
       },
     };
     const json: RawRequest = { params: request.params, query: request.query, body: request.body };

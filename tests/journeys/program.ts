@@ -14,6 +14,8 @@ export interface Program {
   url: string;
   home: string;
   process: ChildProcess;
+  /** The end of what it has printed, errors included. */
+  output(): string;
   /** SIGTERM. @returns the exit code */
   stop(): Promise<number | null>;
   /** SIGKILL: the power goes. */
@@ -66,7 +68,7 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Progra
   const ended = once(child, 'exit') as Promise<[number | null]>;
   const isRunning = () => child.exitCode === null && child.signalCode === null;
   return {
-    url, home, process: child,
+    url, home, process: child, output: () => output,
     async stop() {
       child.kill('SIGTERM');
       return (await ended)[0];

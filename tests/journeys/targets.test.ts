@@ -23,8 +23,10 @@ test('money and bookings in one process, the rest in another: a ride is booked a
   const shared = { MOBILITY_DATABASE_URL: database.url, MOBILITY_HOME: home };
   const moneySide = spawn(process.execPath, [main, 'serve', '--target=booking,payment,payments-orchestrator'], {
     env: { ...process.env, MOBILITY_TEST_DATABASE_URL: '', ...shared, MOBILITY_LOG_LEVEL: 'error', MOBILITY_INTERNAL_PORT: String(back), MOBILITY_PEERS: at(front, ['user', 'vehicle', 'iot', 'gateway']) },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  let moneyErrors = '';
+  moneySide.stderr.on('data', (chunk: Buffer) => (moneyErrors += chunk.toString()));
   const ready = new Promise<void>((resolve) => createInterface(moneySide.stdout).on('line', (line) => line.startsWith('ready ') && resolve()));
   await Promise.race([ready, once(moneySide, 'exit').then(() => Promise.reject(new Error('the second process did not start')))]);
   const program = await startProgram({
@@ -38,7 +40,7 @@ test('money and bookings in one process, the rest in another: a ride is booked a
       return body.items.length > 0 && body.items;
     });
     const booked = await rider.post<{ id: string; state: string }>('/v1/bookings', { vehicleId: vehicle?.id });
-    expect(booked).toMatchObject({ status: 201, body: { state: 'confirmed' } });
+    expect(booked, program.output() + moneyErrors).toMatchObject({ status: 201, body: { state: 'confirmed' } });
     expect((await rider.post('/v1/bookings', { vehicleId: 'no-such-vehicle' })).body).toMatchObject({ code: 'not-found' });
     expect((await rider.post(`/v1/bookings/${booked.body.id}/unlock-remotely`)).body).toMatchObject({ state: 'riding' });
     const strangers = await fetch(`http://127.0.0.1:${back}/call/booking/hasOpenBooking`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });

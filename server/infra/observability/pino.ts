@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { pino, stdSerializers } from 'pino';
 import type { Logger } from './port.ts';
 import { currentTrace } from './trace.ts';
 
@@ -8,6 +8,7 @@ export function pinoLogger(level: string): Logger {
     {
       level,
       base: undefined,
+      serializers: { error: stdSerializers.err },
       redact: { paths: ['authorization', 'password', 'token', '*.authorization', '*.password', '*.token'], censor: '[removed]' },
       mixin: () => {
         const trace = currentTrace();
