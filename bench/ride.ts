@@ -31,7 +31,7 @@ const print = (figures: object): void => void process.stdout.write(`${JSON.strin
 const folder = await mkdtemp(join(tmpdir(), 'mobility-bench-'));
 const database = await startEmbeddedPostgres({ folder: join(folder, 'postgres'), password: v7(), logger: pinoLogger('silent') });
 const program = await startProgram({
-  environment: { MOBILITY_DATABASE_URL: database.url, MOBILITY_VEHICLES: '0', MOBILITY_POOL_SIZE: '10', MOBILITY_LIMIT_PER_USER: '100000000', MOBILITY_LIMIT_PER_CLIENT: '100000000' },
+  environment: { MOBILITY_DATABASE_URL: database.url, MOBILITY_VEHICLES: '0', MOBILITY_SIMULATOR: 'false', MOBILITY_POOL_SIZE: '10', MOBILITY_LIMIT_PER_USER: '100000000', MOBILITY_LIMIT_PER_CLIENT: '100000000' },
 });
 
 /** Staff may hold many bookings, so a few accounts are enough. */

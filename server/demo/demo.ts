@@ -30,7 +30,7 @@ export async function openDemo(configuration: Configuration, modules: ReadonlySe
   const adyen = configuration.MOBILITY_ADYEN_URL || !modules.has('payments-orchestrator') ? undefined : await startAdyenSandbox({ port: 0, folder: join(folder, 'adyen') });
   if (stripe) Object.assign(configuration, { MOBILITY_STRIPE_URL: stripe.url, MOBILITY_STRIPE_KEY: 'sk_test_sandbox' });
   if (adyen) Object.assign(configuration, { MOBILITY_ADYEN_URL: adyen.url, MOBILITY_ADYEN_KEY: 'sandbox' });
-  const nearFieldPort = modules.has('iot') ? await freePort() : undefined;
+  const nearFieldPort = configuration.MOBILITY_SIMULATOR && modules.has('iot') ? await freePort() : undefined;
   if (nearFieldPort) configuration.MOBILITY_NEAR_FIELD_URL = `http://127.0.0.1:${nearFieldPort}`;
 
   return {

@@ -30,6 +30,7 @@ export const settings = {
   MOBILITY_TOKEN: setting(z.string().min(1).optional(), 'bearer token of commands that call a running program; without it they ask for a demo token', true),
   MOBILITY_LOG_LEVEL: setting(z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('warn'), 'least severity that is logged'),
   MOBILITY_VEHICLES: setting(z.coerce.number().int().min(0).max(50_000).default(500), 'demo: simulated vehicles in Frankfurt'),
+  MOBILITY_SIMULATOR: setting(boolean.default(true), 'demo: wake a simulated vehicle for each that the platform knows'),
   MOBILITY_SIMULATED_RIDERS: setting(z.coerce.number().int().min(0).max(2_000).default(20), 'demo: riders of the simulator, who use the public API'),
   MOBILITY_NEAR_FIELD_URL: setting(z.url().optional(), 'demo: the stand-in for the radio link between phone and vehicle; the simulator of the same process sets it'),
   MOBILITY_CLOCK_OFFSET_SECONDS: setting(z.coerce.number().default(0), 'demo: added to the clock, to see what time does'),
