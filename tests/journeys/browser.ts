@@ -11,7 +11,7 @@ const candidates = [process.env['MOBILITY_TEST_CHROMIUM'], '/usr/bin/chromium', 
 export const chromiumPath = candidates.find((path) => path !== undefined && existsSync(path));
 
 export const phone: BrowserContextOptions = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, locale: 'en-GB', timezoneId: 'Europe/Berlin' };
-export const desktop: BrowserContextOptions = { viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce', locale: 'de-DE', timezoneId: 'Europe/Berlin' };
+export const desktop: BrowserContextOptions = { viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', locale: 'de-DE', timezoneId: 'Europe/Berlin' };
 
 /** @param drawsMaps WebGL by software; without it the browser has none at all */
 export function openBrowser(drawsMaps = true): Promise<Browser> {

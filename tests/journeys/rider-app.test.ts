@@ -175,6 +175,11 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     }
     await page.getByRole('radio', { name: 'English' }).click();
     await page.getByRole('heading', { name: 'Profile' }).waitFor();
+
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: /^Yes, sign out$|^Ja, abmelden$/ }).click();
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByLabel(/^Password$|^Passwort$/).waitFor();
   });
 
   test('without a map the list does everything, in the dark too', { timeout: 60_000 }, async () => {

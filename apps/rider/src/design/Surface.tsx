@@ -12,10 +12,6 @@ export function Card({ children, style }: { children: ReactNode; style?: StylePr
   return <View style={[styles.card, { backgroundColor: palette.surface, borderColor: palette.line }, style]}>{children}</View>;
 }
 
-export function Row({ children, style }: { children: ReactNode; style?: StyleProp<ViewStyle> }) {
-  return <View style={[styles.row, style]}>{children}</View>;
-}
-
 export function Divider() {
   return <View style={{ height: 1, backgroundColor: usePalette().line }} />;
 }
@@ -123,7 +119,6 @@ export function Loading({ label }: { label: string }) {
 const styles = StyleSheet.create({
   flex: { flex: 1 },
   card: { borderRadius: corner.large, borderWidth: 1, padding: space.large, gap: space.medium },
-  row: { flexDirection: 'row', alignItems: 'center', gap: space.medium },
   notice: { flexDirection: 'row', gap: space.medium, alignItems: 'flex-start', borderRadius: corner.medium, padding: space.medium },
   fact: { flex: 1, minWidth: 92, borderRadius: corner.medium, padding: space.medium, gap: 2 },
   line: { flexDirection: 'row', gap: space.large, alignItems: 'baseline' },

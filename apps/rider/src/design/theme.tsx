@@ -61,8 +61,6 @@ const dark: Palette = {
   shadow: '0 2px 6px rgba(0, 0, 0, 0.4), 0 12px 32px rgba(0, 0, 0, 0.4)',
 };
 
-export const palettes = { light, dark };
-
 export const space = { hair: 4, small: 8, medium: 12, large: 16, huge: 24, vast: 40 } as const;
 export const corner = { small: 10, medium: 14, large: 20, sheet: 28, round: 999 } as const;
 /** The least size of anything to touch. */

@@ -1,7 +1,7 @@
 /** The city map in a browser, drawn by MapLibre. */
 import 'maplibre-gl/dist/maplibre-gl.css';
 import type { GeoJSONSource, Map as LibreMap } from 'maplibre-gl';
-import { useEffect, useRef, useState } from 'react';
+import { type RefObject, useEffect, useRef, useState } from 'react';
 import { useTheme } from '../design/theme';
 import { useLanguage } from '../i18n/language';
 import { bayFeatures, chosenFeature, ownFeature, vehicleFeatures, zoneFeatures } from './features';
@@ -44,22 +44,22 @@ function dress(map: LibreMap, dark: boolean, overTiles: boolean): void {
   for (const layer of overlayLayers(dark, overTiles)) if (!map.getLayer(layer.id)) map.addLayer(layer);
 }
 
-function listen(map: LibreMap, handlers: { current: CityMapProps }, still: () => boolean): void {
-  map.on('moveend', () => handlers.current.onView(viewOf(map)));
+function listen(map: LibreMap, current: { current: Current }): void {
+  map.on('moveend', () => current.current.props.onView(viewOf(map)));
   map.on('click', (event) => {
     const reach = 6;
     const { x, y } = event.point;
     const [hit] = map.queryRenderedFeatures([[x - reach, y - reach], [x + reach, y + reach]], { layers: ['vehicle', 'cluster'] });
     if (!hit) {
-      handlers.current.onSelect(undefined);
+      current.current.props.onSelect(undefined);
       return;
     }
     const { id, cluster_id: clusterId } = hit.properties as { id?: string; cluster_id?: number };
-    if (id !== undefined) handlers.current.onSelect(id);
+    if (id !== undefined) current.current.props.onSelect(id);
     else if (clusterId !== undefined && hit.geometry.type === 'Point') {
       const [lng = 0, lat = 0] = hit.geometry.coordinates;
       const source = map.getSource<GeoJSONSource>('vehicles');
-      void source?.getClusterExpansionZoom(clusterId).then((zoom) => map.easeTo({ center: [lng, lat], zoom: zoom + 0.2, duration: still() ? 0 : 450 }));
+      void source?.getClusterExpansionZoom(clusterId).then((zoom) => map.easeTo({ center: [lng, lat], zoom: zoom + 0.2, duration: current.current.still ? 0 : 450 }));
     }
   });
   for (const layer of ['vehicle', 'cluster']) {
@@ -68,91 +68,95 @@ function listen(map: LibreMap, handlers: { current: CityMapProps }, still: () =>
   }
 }
 
-export function CityMap(props: CityMapProps) {
-  const { home, vehicles, zones, bays, selected, me, styleUrl, covered } = props;
-  const { palette, reducedMotion } = useTheme();
-  const { t } = useLanguage();
-  const frame = useRef<HTMLDivElement>(null);
-  const handlers = useRef(props);
-  handlers.current = props;
-  const darkNow = useRef(palette.dark);
-  darkNow.current = palette.dark;
-  const stillNow = useRef(reducedMotion);
-  stillNow.current = reducedMotion;
-  const [map, setMap] = useState<LibreMap>();
-  /** Counts the styles that were dressed, so that data is put into each. */
-  const [dressed, setDressed] = useState(0);
-  const title = t('map.label');
+/** What the map has to know at the moment something happens, not when it was made. */
+interface Current {
+  props: CityMapProps;
+  dark: boolean;
+  still: boolean;
+}
 
+async function createMap(container: HTMLElement, current: { current: Current }, title: string, onDressed: () => void): Promise<LibreMap> {
+  const { Map: LibreMapClass } = await loadLibrary();
+  const { home, styleUrl } = current.current.props;
+  const map = new LibreMapClass({
+    container,
+    style: styleUrl ?? plainStyle(current.current.dark),
+    center: [home.lon, home.lat],
+    zoom: 14,
+    minZoom: 4,
+    maxZoom: 19,
+    attributionControl: styleUrl ? { compact: true } : false,
+    dragRotate: false,
+    pitchWithRotate: false,
+    locale: { 'Map.Title': title },
+  });
+  map.touchZoomRotate.disableRotation();
+  map.setMissingStyleImageResolver((id) => {
+    const picture = paintImage(id, current.current.dark);
+    if (picture && !map.hasImage(id)) map.addImage(id, picture, { pixelRatio: imageRatio });
+  });
+  map.on('style.load', () => {
+    dress(map, current.current.dark, current.current.props.styleUrl !== undefined);
+    onDressed();
+  });
+  listen(map, current);
+  current.current.props.onZoomable((steps) => map.zoomTo(map.getZoom() + steps, { duration: current.current.still ? 0 : 250 }));
+  map.once('load', () => current.current.props.onView(viewOf(map)));
+  return map;
+}
+
+/** One map for as long as the component lives. `dressed` counts the styles that got our layers, so that data is put into each. */
+function useLibreMap(current: { current: Current }, title: string): { frame: RefObject<HTMLDivElement | null>; map: LibreMap | undefined; dressed: number } {
+  const frame = useRef<HTMLDivElement>(null);
+  const [map, setMap] = useState<LibreMap>();
+  const [dressed, setDressed] = useState(0);
   useEffect(() => {
     const container = frame.current;
     if (!container) return undefined;
     if (!canDraw()) {
-      handlers.current.onUnavailable();
+      current.current.props.onUnavailable();
       return undefined;
     }
     let created: LibreMap | undefined;
     let stopped = false;
-    const start = async (): Promise<void> => {
-      const { Map: LibreMapClass } = await loadLibrary();
-      if (stopped) return;
-      const { home: middle, styleUrl: style } = handlers.current;
-      created = new LibreMapClass({
-        container,
-        style: style ?? plainStyle(darkNow.current),
-        center: [middle.lon, middle.lat],
-        zoom: 14,
-        minZoom: 4,
-        maxZoom: 19,
-        attributionControl: style ? { compact: true } : false,
-        dragRotate: false,
-        pitchWithRotate: false,
-        locale: { 'Map.Title': title },
-      });
-      created.touchZoomRotate.disableRotation();
-      const current = created;
-      current.setMissingStyleImageResolver((id) => {
-        const picture = paintImage(id, darkNow.current);
-        if (picture && !current.hasImage(id)) current.addImage(id, picture, { pixelRatio: imageRatio });
-      });
-      current.on('style.load', () => {
-        dress(current, darkNow.current, handlers.current.styleUrl !== undefined);
-        setDressed((count) => count + 1);
-      });
-      listen(current, handlers, () => stillNow.current);
-      handlers.current.onZoomable((steps) => current.zoomTo(current.getZoom() + steps, { duration: stillNow.current ? 0 : 250 }));
-      current.once('load', () => handlers.current.onView(viewOf(current)));
-      setMap(current);
-    };
-    start().catch(() => handlers.current.onUnavailable());
+    createMap(container, current, title, () => setDressed((count) => count + 1)).then(
+      (made) => {
+        created = made;
+        if (stopped) made.remove();
+        else setMap(made);
+      },
+      () => current.current.props.onUnavailable(),
+    );
     return () => {
       stopped = true;
       created?.remove();
       setMap(undefined);
     };
-  }, [title]);
+  }, [current, title]);
+  return { frame, map, dressed };
+}
 
-  const styleKey = styleUrl ?? (palette.dark ? 'dark' : 'light');
-  const shownStyle = useRef<string>(undefined);
-  useEffect(() => {
-    if (!map) {
-      shownStyle.current = styleKey;
-      return;
-    }
-    if (shownStyle.current === styleKey) return;
-    shownStyle.current = styleKey;
-    map.setStyle(styleUrl ?? plainStyle(palette.dark), { diff: false });
-  }, [map, styleKey, styleUrl, palette.dark]);
-
+/** Keeps what is drawn in step with what is given. */
+function useMapData(map: LibreMap | undefined, dressed: number, { zones, bays, vehicles, selected, me }: CityMapProps): void {
+  const drawn = useRef(new Map<SourceName, string>());
+  useEffect(() => drawn.current.clear(), [map, dressed]);
   const put = (name: SourceName, data: ReturnType<typeof zoneFeatures>): void => {
-    void map?.getSource<GeoJSONSource>(name)?.setData(data);
+    // Most reports of a vehicle change nothing that is drawn, and drawing drains phones.
+    const text = JSON.stringify(data);
+    const source = map?.getSource<GeoJSONSource>(name);
+    if (!source || drawn.current.get(name) === text) return;
+    drawn.current.set(name, text);
+    void source.setData(data);
   };
   useEffect(() => put('zones', zoneFeatures(zones)), [map, dressed, zones]);
   useEffect(() => put('bays', bayFeatures(bays)), [map, dressed, bays]);
   useEffect(() => put('vehicles', vehicleFeatures(vehicles, selected?.id)), [map, dressed, vehicles, selected?.id]);
   useEffect(() => put('selected', chosenFeature(selected)), [map, dressed, selected]);
   useEffect(() => put('me', ownFeature(me)), [map, dressed, me]);
+}
 
+/** Looks where it matters: at the chosen vehicle, at the rider, at another city. */
+function useCamera(map: LibreMap | undefined, current: { current: Current }, { covered, home, me, selected }: CityMapProps): void {
   useEffect(() => {
     map?.easeTo({ padding: { top: 0, right: 0, bottom: covered.bottom, left: covered.left }, duration: 0 });
   }, [map, covered.bottom, covered.left]);
@@ -164,16 +168,34 @@ export function CityMap(props: CityMapProps) {
     map?.jumpTo({ center: [home.lon, home.lat], zoom: 14 });
   }, [map, home]);
 
-  const selectedId = selected?.id;
+  const chosenId = selected?.id;
   useEffect(() => {
-    const chosen = handlers.current.selected;
-    if (!map || !selectedId || !chosen) return;
-    map.easeTo({ center: [chosen.position.lon, chosen.position.lat], zoom: Math.max(map.getZoom(), 15.2), duration: stillNow.current ? 0 : 600 });
-  }, [map, selectedId]);
+    const chosen = current.current.props.selected;
+    if (!map || !chosenId || !chosen) return;
+    map.easeTo({ center: [chosen.position.lon, chosen.position.lat], zoom: Math.max(map.getZoom(), 15.2), duration: current.current.still ? 0 : 600 });
+  }, [map, current, chosenId]);
 
   useEffect(() => {
-    if (map && me) map.easeTo({ center: [me.lon, me.lat], zoom: Math.max(map.getZoom(), 15), duration: stillNow.current ? 0 : 600 });
-  }, [map, me]);
+    if (map && me) map.easeTo({ center: [me.lon, me.lat], zoom: Math.max(map.getZoom(), 15), duration: current.current.still ? 0 : 600 });
+  }, [map, current, me]);
+}
+
+export function CityMap(props: CityMapProps) {
+  const { styleUrl } = props;
+  const { palette, reducedMotion } = useTheme();
+  const { t } = useLanguage();
+  const current = useRef<Current>({ props, dark: palette.dark, still: reducedMotion });
+  current.current = { props, dark: palette.dark, still: reducedMotion };
+  const { frame, map, dressed } = useLibreMap(current, t('map.label'));
+  useMapData(map, dressed, props);
+  useCamera(map, current, props);
+
+  const styleKey = styleUrl ?? (palette.dark ? 'dark' : 'light');
+  const shownStyle = useRef<string>(undefined);
+  useEffect(() => {
+    if (map && shownStyle.current !== undefined && shownStyle.current !== styleKey) map.setStyle(styleUrl ?? plainStyle(palette.dark), { diff: false });
+    shownStyle.current = styleKey;
+  }, [map, styleKey, styleUrl, palette.dark]);
 
   return <div ref={frame} style={{ position: 'absolute', inset: 0 }} data-map-ready={dressed > 0} />;
 }

@@ -89,3 +89,9 @@ export async function revokeTokens(origin: string, refreshToken: string): Promis
     credentials: 'omit',
   }).catch(() => undefined);
 }
+
+/** The page of the platform that ends its own session and leads back. */
+export function signOutAddress(origin: string, backTo: string, idToken: string | undefined): string {
+  const query = new URLSearchParams({ client_id: clientId, post_logout_redirect_uri: backTo, ...(idToken && { id_token_hint: idToken }) });
+  return `${origin}/oidc/session/end?${query.toString()}`;
+}

@@ -1,15 +1,16 @@
 /** Who is signed in, for the whole app. */
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState } from 'react';
-import { type Api, createApi } from '../api/client';
+import { type AccessTokens, type Api, createApi } from '../api/client';
 import { Failure } from '../api/failure';
-import { beginSignIn, finishSignIn, type PendingSignIn, refreshTokens, revokeTokens, type Tokens } from './openid';
-import { openSignInPage, redirectUri } from './signInPage';
+import { beginSignIn, finishSignIn, type PendingSignIn, refreshTokens, revokeTokens, signOutAddress, type Tokens } from './openid';
+import { openSignInPage, openSignOutPage, redirectUri, signedOutUri } from './signInPage';
 import { exclusively, readStored, writeStored } from './storage';
 
 const refreshName = 'mobility.refresh-token';
 const pendingName = 'mobility.pending-sign-in';
 /** Renewed this long before it runs out, so that no call carries a token that dies on the way. */
 const renewBeforeMs = 30_000;
+const restoreAgainMs = 3_000;
 
 export type SessionState = 'restoring' | 'signed-out' | 'signed-in';
 
@@ -40,7 +41,16 @@ interface SessionProviderProps {
   children: ReactNode;
 }
 
-export function SessionProvider({ origin, children }: SessionProviderProps) {
+interface TokenKeeper {
+  state: SessionState;
+  /** Keeps fresh tokens, or forgets the old ones. */
+  keep: (fresh: Tokens | undefined) => Promise<void>;
+  accessToken: AccessTokens;
+  idToken: () => string | undefined;
+}
+
+/** Holds the tokens, renews them before they run out, finds the last session again after a restart. */
+function useTokens(origin: string): TokenKeeper {
   const [state, setState] = useState<SessionState>('restoring');
   const tokens = useRef<Tokens | undefined>(undefined);
   const renewal = useRef<Promise<string | undefined> | undefined>(undefined);
@@ -71,8 +81,8 @@ export function SessionProvider({ origin, children }: SessionProviderProps) {
     [keep, origin],
   );
 
-  const accessToken = useCallback(
-    async (forceFresh: boolean): Promise<string | undefined> => {
+  const accessToken = useCallback<AccessTokens>(
+    async (forceFresh) => {
       const current = tokens.current;
       if (!current) return undefined;
       if (!forceFresh && current.expiresAtMs - renewBeforeMs > Date.now()) return current.accessToken;
@@ -86,19 +96,28 @@ export function SessionProvider({ origin, children }: SessionProviderProps) {
 
   useEffect(() => {
     let stopped = false;
+    let retry: ReturnType<typeof setTimeout> | undefined;
     const restore = async (): Promise<void> => {
       try {
         await renew();
       } catch (error) {
         // Without a network the stored session is neither proven nor lost: try again, signed out only when told so.
-        if (!stopped && error instanceof Failure && error.code !== 'session-ended') setTimeout(() => void restore(), 3_000);
+        if (!stopped && error instanceof Failure && error.code !== 'session-ended') retry = setTimeout(() => void restore(), restoreAgainMs);
       }
     };
     void restore();
     return () => {
       stopped = true;
+      clearTimeout(retry);
     };
   }, [renew]);
+
+  const idToken = useCallback(() => tokens.current?.idToken, []);
+  return { state, keep, accessToken, idToken };
+}
+
+export function SessionProvider({ origin, children }: SessionProviderProps) {
+  const { state, keep, accessToken, idToken } = useTokens(origin);
 
   const completeSignIn = useCallback(
     async (address: string) => {
@@ -122,9 +141,11 @@ export function SessionProvider({ origin, children }: SessionProviderProps) {
 
   const signOut = useCallback(async () => {
     const stored = await readStored(refreshName);
+    const address = signOutAddress(origin, signedOutUri(), idToken());
     await keep(undefined);
     if (stored) await revokeTokens(origin, stored);
-  }, [keep, origin]);
+    await openSignOutPage(address);
+  }, [keep, idToken, origin]);
 
   const session = useMemo<Session>(
     () => ({ state, api: createApi(origin, accessToken), signIn, completeSignIn, signOut }),

@@ -8,3 +8,10 @@ export async function openSignInPage(address: string, redirect: string): Promise
   const result = await openAuthSessionAsync(address, redirect);
   return result.type === 'success' ? result.url : undefined;
 }
+
+export const signedOutUri = (): string => 'mobility://';
+
+/** Ends the session of the sign-in page too. */
+export async function openSignOutPage(address: string): Promise<void> {
+  await openAuthSessionAsync(address, signedOutUri());
+}

@@ -7,3 +7,10 @@ export async function openSignInPage(address: string, _redirectUri: string): Pro
   location.assign(address);
   return undefined;
 }
+
+export const signedOutUri = (): string => `${window.location.origin}/`;
+
+/** Ends the session of the sign-in page too, so that the next person at this browser is asked who they are. */
+export async function openSignOutPage(address: string): Promise<void> {
+  location.assign(address);
+}
