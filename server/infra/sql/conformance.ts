@@ -152,6 +152,18 @@ export function sqlConformance(name: string, start: () => Promise<SqlUnderTest>)
       await database.stop();
     });
 
+    test('work waits while the database is away, and is told of every other error', async () => {
+      const database = await under.open(fresh());
+      let tries = 0;
+      await database.whileReachable(async () => {
+        tries += 1;
+        if (tries < 3) throw Object.assign(new Error('away'), { code: tries === 1 ? 'ECONNREFUSED' : '57P03' });
+      });
+      expect(tries).toBe(3);
+      await expect(database.whileReachable(() => Promise.reject(Object.assign(new Error('wrong'), { code: '23505' })))).rejects.toThrow('wrong');
+      await database.stop();
+    });
+
     test('a module cannot read the tables of another', async () => {
       const [one, other] = [fresh(), fresh()];
       const owner = await under.open(one);

@@ -38,6 +38,14 @@ interface Consumer {
 const maximumTries = 5;
 const inboxRetentionMs = 7 * 24 * 3600 * 1000;
 
+/** The server is gone, stopping or starting: nothing is wrong with the work itself. */
+const unreachableCodes = new Set([
+  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT',
+  '08006', '53300', '55000', '57P01', '57P02', '57P03',
+]);
+const isUnreachable = (error: unknown): boolean => unreachableCodes.has(String((error as { code?: unknown } | null)?.code));
+const unreachablePauseMs = 500;
+
 /** Deadlock and serialization failure: the transaction did nothing and may be tried again. */
 const isTransient = (error: unknown): boolean => error instanceof postgres.PostgresError && (error.code === '40001' || error.code === '40P01');
 
@@ -158,6 +166,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
   const timers = new TimerWorker(sql, clock, logger);
   const consumers: Consumer[] = [];
   const subscriptions: Subscription[] = [];
+  let stopping = false;
 
   async function transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -192,6 +201,22 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
     });
   }
 
+  /**
+   * Waits for as long as the database is away: the log gives an event up after some attempts, and an
+   * event must not be given up because there was no database.
+   */
+  async function whileReachable(work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isUnreachable(error) || stopping) throw error;
+        logger.warn({ error }, 'the database is away; events wait');
+        await new Promise((resume) => setTimeout(resume, unreachablePauseMs));
+      }
+    }
+  }
+
   /** One commit for the whole batch; when an event in it fails, one by one, so that only that one is tried again. */
   async function handleBatch(batch: readonly CloudEvent[], handle: Handle): Promise<void> {
     try {
@@ -206,15 +231,21 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
     sql,
     transaction,
     onTimer: (kind: string, handle: (timer: TimerFired) => Promise<void>) => timers.register(kind, handle),
-    consume: (wanted, handle) => void consumers.push({ wanted, handle }),
+    whileReachable,
+    consume(wanted, handle) {
+      // Two members of one group would share the events instead of both being told.
+      if (consumers.length > 0) throw new Error(`module ${module} consumes already; handle all its events in one place`);
+      consumers.push({ wanted, handle });
+    },
     start() {
       relay.start();
       keepInboxSmall({ transaction, timers, clock });
       timers.start();
       void scheduleFirstCleaning(transaction, clock).catch((error: unknown) => logger.error({ error, module }, 'cannot schedule the cleaning of the inbox'));
-      for (const consumer of consumers) subscriptions.push(events.subscribe({ group: module, ...deliveryTo(consumer, handleBatch) }));
+      for (const consumer of consumers) subscriptions.push(events.subscribe({ group: module, ...deliveryTo(consumer, (batch, handle) => whileReachable(() => handleBatch(batch, handle))) }));
     },
     async stop() {
+      stopping = true;
       await Promise.all(subscriptions.map((subscription) => subscription.close()));
       await timers.stop();
       await relay.stop();

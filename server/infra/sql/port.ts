@@ -6,7 +6,8 @@
  * - a transaction's events are appended to the event log if and only if it commits (outbox), at least once;
  * - a timer that was scheduled in a committed transaction fires at or after its time, at least once,
  *   on one worker at a time, across restarts, until its handler has resolved or it was cancelled;
- * - an event handled through `consume` has its effects once, however often it is delivered (inbox).
+ * - an event handled through `consume` has its effects once, however often it is delivered (inbox); while
+ *   the database is away events wait, they are not given up.
  */
 import type { Sql, TransactionSql } from 'postgres';
 import type { z } from 'zod';
@@ -44,10 +45,12 @@ export interface Database {
   sql: Sql;
   /** Commits when `work` resolves, rolls back when it throws. Deadlocks and serialization failures are tried again. */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** Repeats the work for as long as the database is away; other errors are thrown. For consumers with transactions of their own. */
+  whileReachable(work: () => Promise<void>): Promise<void>;
   /** Registers what timers of a kind do. One that throws is tried again with growing pauses. */
   onTimer(kind: string, handle: (timer: TimerFired) => Promise<void>): void;
   /**
-   * Handles each event once: its id and the effects of `handle` commit together. Name definitions, not
+   * Handles each event once, from one place in a module: its id and the effects of `handle` commit together. Name definitions, not
    * whole topics, where only some events matter: the others then cost nothing.
    */
   consume(

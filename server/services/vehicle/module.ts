@@ -174,8 +174,8 @@ export const vehicleModule = defineModule<Operations>({
     await desk.start();
     // Not through the inbox: reports are many, and a sequence number tells already which of them are news.
     const subscriptions = [
-      events.subscribe({ group: 'vehicle-reports', topics: [vehicleContract.events.stateReported.topic], maximumBatch: 500, handle: (batch) => followReports(services, batch) }),
-      events.subscribe({ group: 'vehicle-bookings', topics: [bookingContract.events.reserved.topic], handle: (batch) => followBookings(services, batch) }),
+      events.subscribe({ group: 'vehicle-reports', topics: [vehicleContract.events.stateReported.topic], maximumBatch: 500, handle: (batch) => context.database.whileReachable(() => followReports(services, batch)) }),
+      events.subscribe({ group: 'vehicle-bookings', topics: [bookingContract.events.reserved.topic], handle: (batch) => context.database.whileReachable(() => followBookings(services, batch)) }),
     ];
     const review = setInterval(() => {
       changes.review().catch((error: unknown) => logger.error({ error }, 'the status of silent vehicles cannot be brought up to date; tried again'));
