@@ -31,39 +31,37 @@ export async function bareBookings(url: string): Promise<BareWork> {
   const payment = await pattern('payment.payments', "state = 'authorised'");
   const attempt = await pattern('payment.attempts', "kind = 'authorise'");
   const providerAttempt = await pattern('payments_orchestrator.attempts');
-  const keyOfProviderAttempt = 'attempt' in providerAttempt ? 'attempt' : 'id';
 
   type Runner = postgres.Sql | postgres.TransactionSql;
-  const insert = (runner: Runner, table: string, row: object) =>
-    runner.unsafe(`insert into bare.${table} overriding system value select * from jsonb_populate_record(null::bare.${table}, $1::jsonb)`, [row as never]);
+  const rowOf = (table: keyof typeof copies, row: object) => sql`select * from jsonb_populate_record(null::${sql(`bare.${table}`)}, ${sql.json(row as never)})`;
+  const insert = (runner: Runner, table: keyof typeof copies, row: object) => runner`insert into ${sql(`bare.${table}`)} overriding system value ${rowOf(table, row)}`;
   let outboxId = 0;
-  const announce = (runner: Runner) => insert(runner, 'booking_outbox', { id: ++outboxId, topic: 'bookings', event: { ...booking, terms: undefined } });
+  const announce = () => rowOf('booking_outbox', { id: ++outboxId, topic: 'bookings', event: { ...booking, terms: undefined } });
+  const timer = (kind: string, key: string) => rowOf('booking_timers', { kind, key, due_at: new Date(), attempts: 0, generation: outboxId });
 
   return {
     async once() {
       const id = v7();
-      const attemptName = `authorise-${id}`;
+      const attemptName = `authorise:${id}:1`;
       await sql.begin(async (transaction) => {
         await insert(transaction, 'bookings', { ...booking, id, vehicle_id: id, rider_id: id, idempotency_key: id, state: 'reserved' });
-        await Promise.all([announce(transaction), insert(transaction, 'booking_timers', { kind: 'payment-deadline', key: id, due_at: new Date(), attempts: 0, generation: outboxId })]);
+        await transaction`with timer as (insert into bare.booking_timers overriding system value ${timer('payment-deadline', id)}) insert into bare.booking_outbox overriding system value ${announce()}`;
       });
-      await sql.begin(async (transaction) => {
-        await insert(transaction, 'payments', { ...payment, booking_id: id, state: 'pending' });
-        await insert(transaction, 'payment_attempts', { ...attempt, attempt: attemptName, booking_id: id, state: 'open' });
-      });
-      await insert(sql, 'provider_attempts', { ...providerAttempt, [keyOfProviderAttempt]: attemptName });
-      await sql`update bare.provider_attempts set ${sql({ [keyOfProviderAttempt]: attemptName })} where ${sql(keyOfProviderAttempt)} = ${attemptName}`;
-      await sql.begin(async (transaction) => {
-        await transaction`update bare.payments set state = 'authorised' where booking_id = ${id}`;
-        await transaction`update bare.payment_attempts set state = 'succeeded' where attempt = ${attemptName}`;
-      });
+      await sql`
+        with held as (insert into bare.payments ${rowOf('payments', { ...payment, booking_id: id, state: 'pending' })})
+        insert into bare.payment_attempts ${rowOf('payment_attempts', { ...attempt, attempt: attemptName, booking_id: id, state: 'open' })}`;
+      await insert(sql, 'provider_attempts', { ...providerAttempt, attempt: attemptName });
+      await sql`update bare.provider_attempts set state = 'final' where attempt = ${attemptName}`;
+      await sql`
+        with held as (update bare.payments set state = 'authorised' where booking_id = ${id})
+        update bare.payment_attempts set state = 'succeeded' where attempt = ${attemptName}`;
       await sql.begin(async (transaction) => {
         await transaction`select * from bare.bookings where id = ${id} for update`;
-        await transaction`update bare.bookings set state = 'confirmed', payment_state = 'authorised' where id = ${id}`;
-        await Promise.all([
-          announce(transaction), transaction`delete from bare.booking_timers where kind = 'payment-deadline' and key = ${id}`,
-          insert(transaction, 'booking_timers', { kind: 'reservation-expiry', key: id, due_at: new Date(), attempts: 0, generation: outboxId }),
-        ]);
+        await transaction`update bare.bookings set state = 'confirmed', payment_state = 'authorised' where id = ${id} returning *`;
+        await transaction`
+          with cancelled as (delete from bare.booking_timers where kind = 'payment-deadline' and key = ${id}),
+            timer as (insert into bare.booking_timers overriding system value ${timer('reservation-expiry', id)})
+          insert into bare.booking_outbox overriding system value ${announce()}`;
       });
     },
     close: () => sql.end(),

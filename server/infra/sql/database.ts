@@ -87,26 +87,33 @@ class PostgresTransaction implements Transaction {
   };
 
   schedule(timer: Timer): void {
+    const earlier = this.timers.findIndex(({ kind, key }) => kind === timer.kind && key === timer.key);
+    if (earlier >= 0) this.timers.splice(earlier, 1);
     this.timers.push(timer);
   }
 
   cancelTimer(kind: string, key: string): void {
+    const scheduled = this.timers.findIndex((timer) => timer.kind === kind && timer.key === key);
+    if (scheduled >= 0) this.timers.splice(scheduled, 1);
     this.cancelled.push({ kind, key });
   }
 
-  /** Writes what was collected, just before the commit. */
+  /** Writes what was collected, just before the commit: in one statement, whatever it is. */
   async flush(): Promise<void> {
-    const { sql } = this;
-    const writes: Promise<unknown>[] = [];
-    for (const { kind, key } of this.cancelled) writes.push(sql`delete from timers where kind = ${kind} and key = ${key}`);
-    for (const timer of this.timers) {
-      writes.push(sql`insert into timers (kind, key, due_at, payload) values (${timer.kind}, ${timer.key}, ${timer.dueAt}, ${sql.json((timer.payload ?? null) as never)})
-        on conflict (kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0, locked_until = null, generation = default`);
-    }
-    if (this.events.length > 0) {
-      writes.push(sql`insert into outbox (topic, event) select topic, event from jsonb_to_recordset(${sql.json(this.events as never)}) as rows(topic text, event jsonb)`);
-    }
-    await Promise.all(writes);
+    const { sql, events, timers } = this;
+    const moved = new Set(timers.map(({ kind, key }) => `${kind} ${key}`));
+    const cancelled = this.cancelled.filter(({ kind, key }) => !moved.has(`${kind} ${key}`));
+    if (events.length + timers.length + cancelled.length === 0) return;
+    const scheduled = timers.map(({ kind, key, dueAt, payload }) => ({ kind, key, due_at: dueAt.toISOString(), payload: payload ?? null }));
+    await sql`
+      with cancelled as (
+        delete from timers using jsonb_to_recordset(${sql.json(cancelled)}) as gone(kind text, key text) where timers.kind = gone.kind and timers.key = gone.key
+      ), scheduled as (
+        insert into timers (kind, key, due_at, payload)
+        select kind, key, due_at, payload from jsonb_to_recordset(${sql.json(scheduled as never)}) as rows(kind text, key text, due_at timestamptz, payload jsonb)
+        on conflict (kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0, locked_until = null, generation = default
+      )
+      insert into outbox (topic, event) select topic, event from jsonb_to_recordset(${sql.json(events as never)}) as rows(topic text, event jsonb)`;
   }
 }
 
