@@ -1,6 +1,6 @@
 /** A receipt as a page that stands alone: no script, no request, readable aloud and on paper. */
 import { receiptText } from './receipt-text.ts';
-import type { Receipt } from './receipts.ts';
+import type { Receipt } from './contract.ts';
 
 const escaped = (value: string): string => value.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 

@@ -1,7 +1,7 @@
 /** A receipt as a PDF of one page (more when it has many lines), tagged with its language and title. */
 import PdfDocument from 'pdfkit';
 import { receiptText } from './receipt-text.ts';
-import type { Receipt } from './receipts.ts';
+import type { Receipt } from './contract.ts';
 
 const margin = 56;
 const amountWidth = 110;

@@ -1,5 +1,5 @@
 /** The words and numbers of a receipt in the rider's language; page and PDF share them. */
-import type { Receipt } from './receipts.ts';
+import type { Receipt } from './contract.ts';
 
 const words = {
   en: {

@@ -1,14 +1,11 @@
 /** Receipts in the form that a caller accepts. */
 import acceptNegotiator from '@fastify/accept-negotiator';
-import type { z } from 'zod';
 import { type Caller, RawReply } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
-import type { Receipt as ReceiptSchema } from './contract.ts';
+import type { Receipt } from './contract.ts';
 import { receiptPage } from './receipt-page.ts';
 import { receiptPdf } from './receipt-pdf.ts';
 import { findPayment, findReceipt, type Runner } from './store.ts';
-
-export type Receipt = z.input<typeof ReceiptSchema>;
 
 const forms = ['application/json', 'text/html', 'application/pdf'];
 const mayReadAll = (caller: Caller): boolean => caller.roles.some((role) => role === 'staff' || role === 'admin' || role === 'machine');
