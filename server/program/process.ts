@@ -39,6 +39,12 @@ export interface Ports {
   close(): Promise<void>;
 }
 
+/** Whoever watches over the program starts it again, and it goes on from its rows. */
+function endWithoutDatabase(): never {
+  process.stderr.write('The embedded PostgreSQL has ended by itself; mobility cannot go on without it. Start it again: nothing that was accepted is lost.\n');
+  process.exit(1);
+}
+
 /** Opens the embedded adapters, or those that the configuration names. */
 export async function openPorts(configuration: Configuration): Promise<Ports> {
   const home = configuration.MOBILITY_HOME;
@@ -48,7 +54,7 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
   const keys = await fileKeys(join(home, 'keys'));
   const embedded = configuration.MOBILITY_DATABASE_URL
     ? undefined
-    : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger });
+    : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger, onLost: endWithoutDatabase });
   const databaseUrl = configuration.MOBILITY_DATABASE_URL ?? embedded?.url ?? '';
   const events = await openLmdbEventLog({ folder: join(home, 'events'), clock, logger });
   const kv = await openLmdbKeyValueStore({ folder: join(home, 'kv'), clock });

@@ -33,13 +33,15 @@ sqlConformance('embedded PostgreSQL', async () => {
 test('embedded PostgreSQL: what was committed is there after the server was killed, and a half-made cluster is made anew', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'mobility-sql-'));
   const options = { folder: join(folder, 'postgres'), password: 'of-a-test', logger };
-  const first = await startEmbeddedPostgres(options);
+  let lost = 0;
+  const first = await startEmbeddedPostgres({ ...options, onLost: () => (lost += 1) });
   const sql = postgres(first.url, { max: 1 });
   await sql`create table kept (n integer)`;
   await sql`insert into kept values (7)`;
   const processId = Number((await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
   process.kill(processId, 'SIGKILL');
   await sql.end({ timeout: 0 });
+  await expect.poll(() => lost).toBe(1);
 
   const second = await startEmbeddedPostgres(options);
   const again = postgres(second.url, { max: 1 });

@@ -100,6 +100,8 @@ const isAlive = (processId: number): boolean => {
   }
 };
 
+const predecessorWaitMs = 10_000;
+
 /** After a kill of this program its server may still be shutting down: wait for it, then remove the stale lock. */
 async function awaitPredecessor(dataFolder: string): Promise<void> {
   const lock = join(dataFolder, 'postmaster.pid');
@@ -109,8 +111,9 @@ async function awaitPredecessor(dataFolder: string): Promise<void> {
   const commandLine = await readFile(`/proc/${predecessor}/cmdline`, 'utf8').catch(() => '');
   if (process.platform === 'linux' && !commandLine.includes(dataFolder)) return rm(lock, { force: true });
   for (let waited = 0; isAlive(predecessor); waited += 50) {
-    if (waited === 1000) process.kill(predecessor, 'SIGINT');
-    if (waited > 15_000) throw new Error(`PostgreSQL ${predecessor} still holds ${dataFolder}; is another mobility running on it?`);
+    // On Linux an orphan has been told to stop by the death of its program: who does not stop is not ours to stop.
+    if (waited === 1000 && process.platform !== 'linux') process.kill(predecessor, 'SIGINT');
+    if (waited > predecessorWaitMs) throw new Error(`PostgreSQL ${predecessor} still holds ${dataFolder}; is another mobility running on it?`);
     await new Promise((resume) => setTimeout(resume, 50));
   }
 }
@@ -129,11 +132,20 @@ function untilReady(child: ChildProcess, logger: Logger): Promise<void> {
   });
 }
 
+export interface EmbeddedPostgresOptions {
+  folder: string;
+  /** Of the superuser, kept by the caller. */
+  password: string;
+  logger: Logger;
+  maximumConnections?: number;
+  /** Told when the server has ended without being asked to. */
+  onLost?: () => unknown;
+}
+
 /**
- * @param password of the superuser, kept by the caller
  * @throws Error when another program runs on the same folder
  */
-export async function startEmbeddedPostgres(options: { folder: string; password: string; logger: Logger; maximumConnections?: number }): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const dataFolder = resolve(options.folder);
   const user = await unprivilegedUser();
   const { initdb, postgres } = await binaries(user !== undefined);
@@ -163,9 +175,12 @@ export async function startEmbeddedPostgres(options: { folder: string; password:
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   await untilReady(child, options.logger);
+  let stopping = false;
+  child.once('exit', () => !stopping && options.onLost?.());
   return {
     url: `postgres://postgres:${encodeURIComponent(options.password)}@127.0.0.1:${port}/postgres`,
     async stop() {
+      stopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
       child.kill('SIGINT');
