@@ -162,6 +162,37 @@ async function prepareAsOwner(url: string, module: string): Promise<void> {
   }
 }
 
+/** Handles those events of a batch that are new, in one transaction. */
+async function handleOnce(transaction: RunTransaction, batch: readonly CloudEvent[], handle: Handle): Promise<void> {
+  await transaction(async (current) => {
+    const rows = await current.sql<{ eventId: string }[]>`
+      insert into inbox (event_id) select distinct unnest(${batch.map((event) => event.id)}::uuid[]) on conflict do nothing returning event_id`;
+    const fresh = new Set(rows.map((row) => row.eventId));
+    for (const event of batch) {
+      if (!fresh.delete(event.id)) continue;
+      await runInTrace(traceFrom(event.traceparent), () => handle(event, current));
+    }
+  });
+}
+
+/**
+ * Waits for as long as the database is away: the log gives an event up after some attempts, and an
+ * event must not be given up because there was no database.
+ */
+function waitingForDatabase(logger: Logger, isStopping: () => boolean): Database['whileReachable'] {
+  return async (work) => {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!isUnreachable(error) || isStopping()) throw error;
+        logger.warn({ error }, 'the database is away; events wait');
+        await new Promise((resume) => setTimeout(resume, unreachablePauseMs));
+      }
+    }
+  };
+}
+
 /** Opens the pool of a module, creates its schema and role, and migrates. */
 export async function openDatabase(options: DatabaseOptions): Promise<ModuleDatabase> {
   const { module, clock, events, logger } = options;
@@ -195,42 +226,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
     }
   }
 
-  /** Handles those events of a batch that are new, in one transaction. */
-  async function handleOnce(batch: readonly CloudEvent[], handle: Handle): Promise<void> {
-    await transaction(async (current) => {
-      const rows = await current.sql<{ eventId: string }[]>`
-        insert into inbox (event_id) select distinct unnest(${batch.map((event) => event.id)}::uuid[]) on conflict do nothing returning event_id`;
-      const fresh = new Set(rows.map((row) => row.eventId));
-      for (const event of batch) {
-        if (!fresh.delete(event.id)) continue;
-        await runInTrace(traceFrom(event.traceparent), () => handle(event, current));
-      }
-    });
-  }
-
-  /**
-   * Waits for as long as the database is away: the log gives an event up after some attempts, and an
-   * event must not be given up because there was no database.
-   */
-  async function whileReachable(work: () => Promise<void>): Promise<void> {
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!isUnreachable(error) || stopping) throw error;
-        logger.warn({ error }, 'the database is away; events wait');
-        await new Promise((resume) => setTimeout(resume, unreachablePauseMs));
-      }
-    }
-  }
+  const whileReachable = waitingForDatabase(logger, () => stopping);
 
   /** One commit for the whole batch; when an event in it fails, one by one, so that only that one is tried again. */
   async function handleBatch(batch: readonly CloudEvent[], handle: Handle): Promise<void> {
     try {
-      await handleOnce(batch, handle);
+      await handleOnce(transaction, batch, handle);
     } catch (error) {
       if (batch.length === 1) throw error;
-      for (const event of batch) await handleOnce([event], handle);
+      for (const event of batch) await handleOnce(transaction, [event], handle);
     }
   }
 
