@@ -1,12 +1,9 @@
 /** A real operator's feed becomes a city, and one of its cars is rented at its own published tariff. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { v7 } from 'uuid';
-import { type ApiUser, demoUser, type Program, startProgram, until } from './program.ts';
+import { type ApiUser, demoUser, importFeed, type Program, startProgram, until } from './program.ts';
 
-const main = fileURLToPath(new URL('../../server/main.ts', import.meta.url));
 const feed = fileURLToPath(new URL('../../libs/gbfs/fixtures/v3.0-nabobil/', import.meta.url));
 
 let program: Program;
@@ -18,16 +15,6 @@ beforeAll(async () => {
 });
 afterAll(() => program?.dispose());
 
-async function importFeed(folder: string): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'import', 'gbfs', folder], {
-    env: { ...process.env, MOBILITY_TEST_DATABASE_URL: '', PORT: new URL(program.url).port, MOBILITY_HOME: program.home },
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, output };
-}
-
 interface Booking {
   id: string;
   state: string;
@@ -35,9 +22,9 @@ interface Booking {
 }
 
 test('a car of an imported feed is rented for two hours at its hourly price', async () => {
-  expect(await importFeed(feed)).toMatchObject({ code: 0 });
+  expect(await importFeed(program, feed)).toMatchObject({ code: 0 });
   // Twice is once.
-  expect(await importFeed(feed)).toMatchObject({ code: 0 });
+  expect(await importFeed(program, feed)).toMatchObject({ code: 0 });
   const { body: cities } = await rider.get<{ items: { id: string; currency: string; center: { lat: number; lon: number } }[] }>('/v1/cities');
   const city = cities.items.find(({ currency }) => currency === 'NOK');
   expect(city).toBeDefined();
@@ -68,7 +55,7 @@ test('a car of an imported feed is rented for two hours at its hourly price', as
 
 test('what is no feed is refused with a sentence, and changes nothing', async () => {
   const before = await rider.get('/v1/cities');
-  const { code, output } = await importFeed(fileURLToPath(new URL('.', import.meta.url)));
+  const { code, output } = await importFeed(program, fileURLToPath(new URL('.', import.meta.url)));
   expect(code).toBe(1);
   expect(output).toMatch(/gbfs/i);
   expect((await rider.get('/v1/cities')).body).toEqual(before.body);

@@ -88,6 +88,17 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Progra
   };
 }
 
+/** `mobility import gbfs FOLDER` for a running program. @returns exit code and output */
+export async function importFeed(program: Program, folder: string): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'import', 'gbfs', folder], {
+    env: { ...process.env, MOBILITY_TEST_DATABASE_URL: '', PORT: new URL(program.url).port, MOBILITY_HOME: program.home },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output };
+}
+
 export interface ApiAnswer<T = Record<string, unknown>> {
   status: number;
   body: T;

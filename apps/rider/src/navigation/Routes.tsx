@@ -22,6 +22,7 @@ import { WalletScreen } from '../screens/WalletScreen';
 import { WelcomeScreen } from '../screens/WelcomeScreen';
 import { useSession } from '../session/session';
 import { OfflineBanner } from './OfflineBanner';
+import { pathSegment } from './pathSegment';
 import { Shell } from './Shell';
 
 /** The language that the account was opened in, when this device has none of its own yet. */
@@ -40,7 +41,7 @@ function SignedIn() {
       <Shell map={<MapStage />}>
         <Switch>
           <Route path="/" component={ExploreScreen} />
-          <Route path="/vehicles/:vehicleId">{({ vehicleId }) => <VehicleScreen key={vehicleId} vehicleId={vehicleId} />}</Route>
+          <Route path="/vehicles/:vehicleId">{({ vehicleId }) => <VehicleScreen key={vehicleId} vehicleId={pathSegment(vehicleId)} />}</Route>
           <Route path="/bookings/:bookingId/end">{({ bookingId }) => <EndRideScreen key={bookingId} bookingId={bookingId} />}</Route>
           <Route path="/bookings/:bookingId">{({ bookingId }) => <BookingScreen key={bookingId} bookingId={bookingId} />}</Route>
           <Route path="/trips" component={TripsScreen} />
