@@ -1,5 +1,5 @@
 /** The SQL of attempts. Every change of a row names the state that it expects: of two that race, one wins. */
-import type { Database } from '../../infra/sql/port.ts';
+import { type Database, doNotWaitForDisk } from '../../infra/sql/port.ts';
 import type { Outcome, Provider } from './contract.ts';
 
 export type AttemptKind = 'authorise' | 'capture' | 'void' | 'refund';
@@ -50,7 +50,7 @@ export class AttemptStore {
     const { sql } = this.#database;
     const settled = await sql`
       update attempts set state = ${state}, outcome = coalesce(${outcome === null ? null : sql.json(outcome as never)}, outcome), updated_at = ${now}
-      where attempt = ${attempt} and provider = ${provider} and state <> 'final'`;
+      where attempt = ${attempt} and provider = ${provider} and state <> 'final' and ${doNotWaitForDisk(sql)}`;
     return settled.count > 0;
   }
 

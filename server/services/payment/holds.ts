@@ -2,6 +2,7 @@
  * The hot path of every booking, each half in one statement: the intent (payment and attempt) before
  * the provider is asked, and its answer when nothing has happened in between.
  */
+import { doNotWaitForDisk } from '../../infra/sql/port.ts';
 import type { StoredMethod } from '../../orchestrators/payments/contract.ts';
 import type { Settlement } from './domain/settle.ts';
 import type { AttemptRow, PaymentRow, Runner } from './store.ts';
@@ -57,7 +58,7 @@ export async function settleHoldAtOnce(sql: Runner, attempt: AttemptRow, settlem
     with changed as (
       update payments set state = ${state}, authorised_minor = ${authorisedMinor}, failure_code = ${failureCode}, provider = ${hold?.provider ?? null},
         provider_reference = ${hold?.providerReference ?? null}, next_check_at = null
-      where booking_id = ${attempt.bookingId} and state = 'pending' and not answered_pending and not void_requested and checks = 0 returning *
+      where booking_id = ${attempt.bookingId} and state = 'pending' and not answered_pending and not void_requested and checks = 0 and ${doNotWaitForDisk(sql)} returning *
     ), closed as (
       update attempts set state = ${settlement.attempt}, provider = ${hold?.provider ?? null}, provider_reference = ${hold?.providerReference ?? null}
       from changed where attempts.attempt = ${attempt.attempt} and attempts.state = 'open'
