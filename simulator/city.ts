@@ -10,6 +10,7 @@ import { pick, randomFor, waitingTime } from './randomness.ts';
 import { type Pace, SimulatedRider } from './riders.ts';
 import { type DeviceCredentials, type FleetStorage, openFleetStorage } from './storage.ts';
 import { type Rhythm, SimulatedVehicle } from './vehicle.ts';
+import { wait } from './waiting.ts';
 
 export interface CityVehicle {
   id: string;
@@ -295,20 +296,6 @@ function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     const onStop = () => reject(new Error('the city stops'));
     signal.addEventListener('abort', onStop, { once: true });
     void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onStop));
-  });
-}
-
-/** Resolves early when the city stops. */
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
   });
 }
 

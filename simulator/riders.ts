@@ -6,6 +6,7 @@ import type { Vehicle } from '../server/services/vehicle/contract.ts';
 import type { Position } from '../server/wire/schemas.ts';
 import { type Api, Refused } from './api.ts';
 import { pick, type Random, waitingTime } from './randomness.ts';
+import { wait } from './waiting.ts';
 
 export interface Pace {
   /** Between two rides of one rider, on average. */
@@ -65,7 +66,7 @@ export class SimulatedRider {
 
   async #live(): Promise<void> {
     const { signal, random, pace = usualPace, onTrouble } = this.#options;
-    await this.#wait(waitingTime(random, pace.betweenRidesMs / 2));
+    await wait(waitingTime(random, pace.betweenRidesMs / 2), this.#options.signal);
     while (!signal.aborted) {
       try {
         await this.#finishOpenRide();
@@ -74,23 +75,8 @@ export class SimulatedRider {
         if (signal.aborted) return;
         if (!(error instanceof Refused && expected.has(error.code))) onTrouble(error);
       }
-      await this.#wait(waitingTime(random, pace.betweenRidesMs));
+      await wait(waitingTime(random, pace.betweenRidesMs), this.#options.signal);
     }
-  }
-
-  /** Resolves early when the city stops. */
-  #wait(ms: number): Promise<void> {
-    const { signal } = this.#options;
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener('abort', done, { once: true });
-    });
   }
 
   #call<T>(path: string, body?: unknown): Promise<T> {
@@ -123,7 +109,7 @@ export class SimulatedRider {
     const quote = await this.#call<Quote>('/v1/quotes', planned);
     const booking = await this.#call<Booking>('/v1/bookings', { ...planned, quoteId: quote.id });
     claim(booking.id);
-    await this.#wait(pace.walkMs * (0.5 + random()));
+    await wait(pace.walkMs * (0.5 + random()), this.#options.signal);
     if (signal.aborted) return;
     try {
       if (random() < cancels) {
@@ -145,7 +131,7 @@ export class SimulatedRider {
     for (let tries = 0; tries < 50 && !signal.aborted; tries++) {
       const { state } = await this.#call<Booking>(`/v1/bookings/${booking.id}`);
       if (state === 'riding') return;
-      await this.#wait(200);
+      await wait(200, this.#options.signal);
     }
     throw new Error(`booking ${booking.id} is no ride after its vehicle was opened`);
   }
@@ -157,7 +143,7 @@ export class SimulatedRider {
     if (signal.aborted) return;
     if (random() < pauses) {
       await this.#call(`/v1/bookings/${booking.id}/pause`, {});
-      await this.#wait(shortPauseMs);
+      await wait(shortPauseMs, this.#options.signal);
       if (signal.aborted) return;
       await this.#call(`/v1/bookings/${booking.id}/resume`, {});
     }

@@ -3,12 +3,12 @@ import { cellsToMultiPolygon, polygonToCells } from 'h3-js';
 import type { CityDefinitionInput } from '../services/vehicle/contract.ts';
 import { fleet, models, tariffs } from './frankfurt-catalogue.ts';
 import { bayPlaces, noParkingAreas, noRideAreas, operatingArea, pricingDistricts, slowAreas } from './frankfurt-places.ts';
+import { type Random, seededRandom } from '../../simulator/randomness.ts';
 
 type LonLat = readonly [lon: number, lat: number];
 type BayInput = CityDefinitionInput['bays'][number];
 type ZoneInput = CityDefinitionInput['zones'][number];
 type VehicleInput = CityDefinitionInput['vehicles'][number];
-type Random = () => number;
 
 const everyType: ZoneInput['vehicleTypes'] = ['scooter', 'ebike', 'car', 'van'];
 const twoWheelers: ZoneInput['vehicleTypes'] = ['scooter', 'ebike'];
@@ -174,15 +174,3 @@ function pick<T>(items: readonly T[], random: Random): T {
   if (item === undefined) throw new RangeError('nothing to pick from');
   return item;
 }
-
-/** Mulberry32: small, and the same everywhere. */
-function seededRandom(seed: number): Random {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
