@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['{server,simulator,libs,tools,tests,bench}/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
+    include: ['{server,simulator,edge,libs,tools,tests,bench}/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
     globalSetup: ['tests/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,

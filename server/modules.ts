@@ -4,17 +4,21 @@ import { iotModule } from './iot/module.ts';
 import type { Module } from './module.ts';
 import { paymentsOrchestratorModule } from './orchestrators/payments/module.ts';
 import { bookingModule } from './services/booking/module.ts';
+import { incidentModule } from './services/incident/module.ts';
 import { paymentModule } from './services/payment/module.ts';
+import { rolloutModule } from './services/rollout/module.ts';
+import { telemetryModule } from './services/telemetry/module.ts';
 import { userModule } from './services/user/module.ts';
 import { vehicleModule } from './services/vehicle/module.ts';
 
-export const modules: readonly Module[] = [gatewayModule, userModule, vehicleModule, bookingModule, paymentModule, paymentsOrchestratorModule, iotModule];
+export const modules: readonly Module[] = [gatewayModule, userModule, vehicleModule, bookingModule, paymentModule, paymentsOrchestratorModule, iotModule, telemetryModule, incidentModule, rolloutModule];
 
 /** Names for several modules that one process may take together. */
 export const targetGroups: Record<string, readonly string[]> = {
   all: modules.map((module) => module.name),
   edge: ['gateway', 'iot'],
-  core: ['user', 'vehicle', 'booking', 'payment', 'payments-orchestrator'],
+  core: ['user', 'vehicle', 'booking', 'payment', 'payments-orchestrator', 'incident', 'rollout'],
+  data: ['telemetry'],
 };
 
 /**

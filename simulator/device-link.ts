@@ -1,6 +1,6 @@
 /** The network connection of one vehicle: MQTT with its own credentials, made anew when it breaks. */
 import mqtt, { type MqttClient } from 'mqtt';
-import { topics } from '../server/iot/contract.ts';
+import { topics } from '../edge/protocol/topics.ts';
 import type { DeviceCredentials } from './storage.ts';
 
 export interface LinkEvents {

@@ -1,8 +1,8 @@
 /** A simulated vehicle: the agent in it, and the wheels under it. A real MQTT client in every respect. */
 import type { JSONWebKeySet } from 'jose';
 import type { Clock } from '../server/infra/clock/port.ts';
-import { CommandMessage, topics } from '../server/iot/contract.ts';
-import type { ReportedState } from '../server/services/vehicle/contract.ts';
+import { CommandMessage, type ReportedState } from '../edge/protocol/messages.ts';
+import { topics } from '../edge/protocol/topics.ts';
 import type { Position, VehicleType } from '../server/wire/schemas.ts';
 import { DeviceLink } from './device-link.ts';
 import { chargeStep, kinds, rideStep } from './physics.ts';

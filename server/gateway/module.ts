@@ -57,7 +57,7 @@ function servePlatformRoutes(server: Server, { metrics, isReady, configuration }
 export const gatewayModule = defineModule<typeof gatewayContract.operations>({
   name: 'gateway',
   contract: gatewayContract,
-  needs: ['user', 'vehicle', 'booking', 'payment', 'iot'],
+  needs: ['user', 'vehicle', 'booking', 'payment', 'iot', 'telemetry', 'incident', 'rollout'],
   migrations: new URL('./migrations/', import.meta.url),
   async start(context) {
     const { configuration, keys, database, cache, logger, metrics, clock, events } = context;

@@ -1,13 +1,16 @@
 /** The public face: which operations of which contracts the gateway serves. */
 import { iotContract } from '../iot/contract.ts';
 import { bookingContract } from '../services/booking/contract.ts';
+import { incidentContract } from '../services/incident/contract.ts';
 import { paymentContract } from '../services/payment/contract.ts';
+import { rolloutContract } from '../services/rollout/contract.ts';
+import { telemetryContract } from '../services/telemetry/contract.ts';
 import { userContract } from '../services/user/contract.ts';
 import { vehicleContract } from '../services/vehicle/contract.ts';
 import type { Contract, Operation } from '../wire/contract.ts';
 import { gatewayContract } from './contract.ts';
 
-export const publicContracts: readonly Contract[] = [userContract, vehicleContract, bookingContract, paymentContract, iotContract, gatewayContract];
+export const publicContracts: readonly Contract[] = [userContract, vehicleContract, bookingContract, paymentContract, iotContract, telemetryContract, incidentContract, rolloutContract, gatewayContract];
 
 /** A public operation with the module that serves it. */
 export interface PublicOperation {

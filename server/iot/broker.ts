@@ -5,7 +5,7 @@ import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import type { Clock } from '../infra/clock/port.ts';
 import type { Logger, Metrics } from '../infra/observability/port.ts';
 import { Allowance, isDeviceName, longestSecretBytes, maximumPacketBytes, mayPublish, maySubscribe, PacketSizeGuard, reportAllowance } from './domain/policy.ts';
-import { topics } from './contract.ts';
+import { topics } from '../../edge/protocol/topics.ts';
 
 export interface BrokerOptions {
   host: string;

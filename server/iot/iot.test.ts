@@ -8,7 +8,8 @@ import { prometheusMetrics } from '../infra/observability/prometheus.ts';
 import { eventually, startModules, type TestProcess } from '../program/testing.ts';
 import type { ReportedState } from '../services/vehicle/contract.ts';
 import { openBroker } from './broker.ts';
-import { iotContract, topics } from './contract.ts';
+import { topics } from '../../edge/protocol/topics.ts';
+import { iotContract } from './contract.ts';
 import { iotModule } from './module.ts';
 
 type Credentials = Awaited<ReturnType<ReturnType<typeof clientOf>['issueCredentials']>>;

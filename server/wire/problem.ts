@@ -59,6 +59,20 @@ export const problems = {
   // vehicles and cities
   'vehicle-exists': { status: 409, title: 'A vehicle with this id exists already' },
   'city-invalid': { status: 422, title: 'The city definition contradicts itself' },
+  // devices
+  'certificate-request-invalid': { status: 422, title: 'The certificate signing request is not a PKCS #10 request with an EC P-256 or RSA key that signed it' },
+  'shadow-conflict': { status: 409, title: 'The shadow has another version' },
+  'shadow-invalid': { status: 422, title: 'The shadow would be too large, too deep or no JSON object' },
+  'job-conflict': { status: 409, title: 'A job of this id has another document' },
+  // telemetry and incidents
+  'range-invalid': { status: 422, title: 'The range of time is empty or too long' },
+  'incident-state': { status: 409, title: 'The incident is not in a state that allows this' },
+  // updates of vehicles
+  'bundle-invalid': { status: 422, title: 'The bundle is not a gzipped tar that may be installed' },
+  'bundle-exists': { status: 409, title: 'There is a bundle of this kind and version already' },
+  'ticket-invalid': { status: 403, title: 'This ticket does not open this archive, or has run out' },
+  'rollout-conflict': { status: 409, title: 'Another rollout of this kind is under way' },
+  'rollout-state': { status: 409, title: 'The rollout is not in a state that allows this' },
   'too-many-streams': { status: 429, title: 'Too many open streams for one client' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -28,6 +28,8 @@ const planted: Record<string, [path: string, text: string]> = {
   'apps see types of contracts only': ['apps/rider/src/price.ts', `import type { Price } from '../../../server/services/booking/domain/pricing.ts';`],
   'apps bundle nothing of the server': ['apps/rider/src/price.ts', `import { bookingContract } from '../../../server/services/booking/contract.ts';`],
   'libs stand alone': ['libs/gbfs/index.ts', `import { Position } from '../../server/wire/schemas.ts';`],
+  'the agent stands alone': ['edge/agent/agent.ts', `import { Position } from '../../server/wire/schemas.ts';`],
+  'the platform knows the protocol of the agent only': ['server/iot/broker.ts', `import { Agent } from '../../edge/agent/agent.ts';`],
   'the simulator is an outsider': ['simulator/riders.ts', `import { findBooking } from '../server/services/booking/store.ts';`],
   'nothing imports tests': ['server/services/booking/ride.ts', `import { fixture } from './testing/fixtures.ts';`],
   'nobody below calls the gateway': ['server/services/booking/ride.ts', `import { gatewayContract } from '../../gateway/contract.ts';`],

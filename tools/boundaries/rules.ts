@@ -61,7 +61,7 @@ export const boundaryRules: readonly BoundaryRule[] = [
     name: 'contracts hold no behaviour',
     reason: 'A contract is read without starting anything, and by the apps: Zod, shared schemas and other contracts only.',
     from: /^(server\/.+)\/contract\.ts$/,
-    to: '.', toNot: String.raw`^zod$|^server/wire/|/contract\.ts$`,
+    to: '.', toNot: String.raw`^zod$|^server/wire/|/contract\.ts$|^edge/protocol/`,
   },
   {
     name: 'apps see types of contracts only',
@@ -81,6 +81,18 @@ export const boundaryRules: readonly BoundaryRule[] = [
     reason: 'What others could use alone has no import from the rest of the repository.',
     from: /^(libs\/[^/]+)\//,
     to: '^(server|simulator|apps|bench|tests|tools|libs)/', toNot: '^$1/',
+  },
+  {
+    name: 'the agent stands alone',
+    reason: 'It is installed on a vehicle from its own folder: nothing of the rest of the repository is there.',
+    from: /^edge\//, fromNot: isTest,
+    to: '^(server|simulator|apps|bench|tests|tools|libs)/',
+  },
+  {
+    name: 'the platform knows the protocol of the agent only',
+    reason: 'What vehicle and platform agree on lies in edge/protocol; the rest of the agent may differ from vehicle to vehicle.',
+    from: /^server\//, fromNot: isTest,
+    to: '^edge/', toNot: '^edge/protocol/',
   },
   {
     name: 'the simulator is an outsider',

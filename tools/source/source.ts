@@ -95,7 +95,7 @@ export function parseSource(path: string, text: string): SourceFile {
   };
 }
 
-const sourceFolders = ['server', 'simulator', 'libs', 'bench', 'tests', 'tools', 'apps'];
+const sourceFolders = ['server', 'simulator', 'edge', 'libs', 'bench', 'tests', 'tools', 'apps'];
 
 let read: readonly SourceFile[] | undefined;
 

@@ -13,7 +13,7 @@ import { unitlessNumbers } from './units.ts';
 const paths = filesBelow('.');
 const sources = sourceFiles();
 const isProse = /\.(md|json|ya?ml|sql|sh|svg)$|(^|\/)\.ci\/run$/;
-const readmes = () => new Map(paths.filter((path) => /^(server|simulator|libs)\/(.+\/)?README\.md$/.test(path)).map((path) => [path, readText(path)]));
+const readmes = () => new Map(paths.filter((path) => /^(server|simulator|edge|libs)\/(.+\/)?README\.md$/.test(path)).map((path) => [path, readText(path)]));
 
 test('files are short', () => {
   expect(unexcused(longFiles(sources), longFileExceptions)).toEqual([]);

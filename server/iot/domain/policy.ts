@@ -1,6 +1,6 @@
 /** Who may say and hear what on the broker, and which frames are too large to be read. */
 import { VehicleId } from '../../services/vehicle/contract.ts';
-import { topics } from '../contract.ts';
+import { topics } from '../../../edge/protocol/topics.ts';
 
 /** A state report is about 500 bytes; a full list of command results about 4 KB. */
 export const maximumReportBytes = 8 * 1024;

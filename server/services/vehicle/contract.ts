@@ -1,5 +1,6 @@
 /** What Vehicle Management promises: cities, models, tariffs, bays, zones, vehicles, live state, commands. */
 import { z } from 'zod';
+import { CommandKind, ReportedState, VehicleId } from '../../../edge/protocol/messages.ts';
 import { defineContract, defineEvent } from '../../wire/contract.ts';
 import { BoundingBox, Currency, Id, Instant, Minor, page, PageQuery, Position, VehicleType } from '../../wire/schemas.ts';
 
@@ -7,10 +8,12 @@ const rider = { roles: ['rider', 'staff', 'admin', 'machine'], scope: 'vehicles:
 const staff = { roles: ['staff', 'admin', 'machine'], scope: 'vehicles:manage' } as const;
 const internal = { roles: ['machine'], scope: 'internal' } as const;
 
-/** Ids from the outside world (a GBFS feed, a plate) are kept as they are. */
-export const VehicleId = z.string().regex(/^[A-Za-z0-9:._-]{1,80}$/);
 const CatalogueId = z.string().regex(/^[A-Za-z0-9:._-]{1,120}$/);
 const LocalisedText = z.record(z.string().min(2).max(35), z.string().max(2000)).describe('BCP 47 language tag → text');
+
+/** What vehicles say and are told is described beside their firmware. */
+export { ReportedState, VehicleId };
+
 const percent = z.number().min(0).max(100);
 
 /**
@@ -172,7 +175,6 @@ export const ParkingVerdict = z.object({
   parking: CityDefinition.shape.parking,
 });
 
-export const CommandKind = z.enum(['unlock', 'lock', 'pause', 'resume', 'locate']);
 export const Command = z.object({
   id: Id,
   vehicleId: VehicleId,
@@ -183,25 +185,6 @@ export const Command = z.object({
   createdAt: Instant,
 });
 export type Command = z.infer<typeof Command>;
-
-/** What a vehicle says about itself, by MQTT, kept until it was heard. */
-export const ReportedState = z.object({
-  vehicleId: VehicleId,
-  /** Counts up by one for each report of this vehicle, across power cuts. */
-  sequence: z.int().min(0),
-  reportedAt: Instant.describe('by the vehicle clock'),
-  position: Position,
-  speedMetresPerSecond: z.number().min(0).max(100),
-  odometerMetres: z.number().min(0),
-  batteryPercent: percent,
-  locked: z.boolean(),
-  pluggedIn: z.boolean(),
-  /** The booking whose token or command unlocked it, while unlocked; and the last one after locking. */
-  bookingId: Id.nullable(),
-  /** Commands that this report is the answer to. */
-  commandResults: z.array(z.object({ commandId: Id, outcome: z.enum(['done', 'refused']), reason: z.string().max(200).optional() })).max(20).default([]),
-});
-export type ReportedState = z.infer<typeof ReportedState>;
 
 const vehicleParams = z.object({ vehicleId: VehicleId });
 const Filters = {
@@ -275,6 +258,14 @@ export const vehicleContract = defineContract({
     getOdometer: {
       method: 'GET', path: '/internal/vehicle/vehicles/{vehicleId}/odometer', summary: 'Metres that the vehicle has gone in its life', access: internal, public: false,
       params: vehicleParams, status: 200, response: z.object({ odometerMetres: z.number() }), errors: ['not-found'],
+    },
+    commandVehicle: {
+      method: 'POST', path: '/v1/vehicles/{vehicleId}/commands', summary: 'Unlock, lock, locate, disable or enable a vehicle as staff; a moving vehicle is never disabled. Answers when the vehicle has shown it, refused, or after 10 s as `sent`', access: staff, public: true, idempotent: true,
+      params: vehicleParams, body: z.strictObject({ kind: z.enum(['unlock', 'lock', 'locate', 'disable', 'enable']) }), status: 202, response: Command, errors: ['not-found'],
+    },
+    getVehicleCommand: {
+      method: 'GET', path: '/v1/vehicles/{vehicleId}/commands/{commandId}', summary: 'How a command stands', access: staff, public: true,
+      params: z.object({ vehicleId: VehicleId, commandId: Id }), status: 200, response: Command, errors: ['not-found'],
     },
     sendCommand: {
       method: 'POST', path: '/internal/vehicle/commands', summary: 'Command a vehicle; the id makes it happen once. Answers when verified, refused, expired or after `waitMs`', access: internal, public: false,

@@ -1,7 +1,8 @@
 /** A Vehicle service on a real database, with a broker and bookings that a test plays. */
 import { v7 } from 'uuid';
 import { manualClock } from '../../../infra/clock/system.ts';
-import { type CommandMessage, iotContract } from '../../../iot/contract.ts';
+import type { CommandMessage } from '../../../../edge/protocol/messages.ts';
+import { iotContract } from '../../../iot/contract.ts';
 import { moduleOf, startModules, type TestProcess } from '../../../program/testing.ts';
 import type { EventDefinition } from '../../../wire/contract.ts';
 import type { BookingState } from '../../booking/contract.ts';

@@ -1,0 +1,17 @@
+/** Where the agent hands over update jobs. */
+import type { UpdateJobDocument } from '../protocol/bundle.ts';
+
+export type UpdateOutcome = { status: 'SUCCEEDED' | 'REJECTED' | 'FAILED'; details: Record<string, string> };
+
+export interface Updater {
+  /**
+   * Verifies, downloads (going on where it stopped), and installs into the slot that does not run. Firmware then asks for a
+   * restart and resolves only in the agent that has come up: healthy, or back in the old slot.
+   * @param report tells how far it is; `IN_PROGRESS` with details
+   */
+  run(document: UpdateJobDocument, report: (details: Record<string, string>) => Promise<void>): Promise<UpdateOutcome | 'restart-needed'>;
+  /** What became of an update that was under way when the agent ended; asked once after the start. */
+  pendingOutcome(): UpdateOutcome | undefined;
+  /** What is installed now. */
+  installed(): { software: { version: string; slot: 'a' | 'b' }; models: Record<string, string>; zonesVersion: string | undefined };
+}
