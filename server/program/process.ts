@@ -56,7 +56,7 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
     ? undefined
     : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger, onLost: endWithoutDatabase });
   const databaseUrl = configuration.MOBILITY_DATABASE_URL ?? embedded?.url ?? '';
-  const events = await openLmdbEventLog({ folder: join(home, 'events'), clock, logger });
+  const events = await openLmdbEventLog({ folder: join(home, 'events'), clock, logger, retentionMs: Object.fromEntries(Object.entries(configuration.MOBILITY_EVENT_RETENTION).map(([topic, hours]) => [topic, hours * 3_600_000])) });
   const kv = await openLmdbKeyValueStore({ folder: join(home, 'kv'), clock });
   const blobs = await openFileBlobs({ folder: join(home, 'blobs') });
   const cache = memoryCache({ maximumEntries: 100_000, clock });

@@ -90,6 +90,19 @@ describe('the event log on LMDB, beyond the contract,', () => {
     await log.close();
   });
 
+  test('removes by itself what is older than its topic keeps, and leaves other topics alone', async () => {
+    const clock = manualClock(Date.parse('2026-01-10T00:00:00Z'));
+    const log = await openLmdbEventLog({ folder: await newFolder(), partitions: 2, clock, retentionMs: { things: 400 } });
+    // Whoever else writes may put the members in another order.
+    const { time, data, ...rest } = eventOf('other', 1);
+    await log.append('things', [...eventsOf('one', 100), { data: { note: '"time":"2999-01-01T00:00:00Z","data"' }, ...rest, time }]);
+    await log.append('others', eventsOf('one', 10));
+    await expect.poll(async () => (await readAll(log, 'things')).flat().length, { timeout: 10_000 }).toBe(0);
+    expect((await readAll(log, 'others')).flat()).toHaveLength(10);
+    expect(data).toBeDefined();
+    await log.close();
+  });
+
   test('a topic keeps its number of partitions', async () => {
     const folder = await newFolder();
     const before = await openLmdbEventLog({ folder, partitions: 3 });

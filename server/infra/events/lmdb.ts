@@ -13,6 +13,8 @@ export interface LmdbEventLogOptions extends Partial<SubscriptionSettings> {
   partitions?: number;
   clock?: Clock;
   logger?: Logger;
+  /** Topics whose events are removed by themselves: how old they get once every group has handled them. Those of other topics stay. */
+  retentionMs?: Readonly<Record<string, number>>;
   /** How often it looks for what other processes have appended. 100 unless given. */
   pollIntervalMs?: number;
 }
@@ -28,6 +30,8 @@ const topicName = /^[a-z0-9][a-z0-9.-]{0,199}$/;
 const groupName = /^[a-z0-9][a-z0-9._-]{0,199}$/;
 const maximumEventsPerTransaction = 10_000;
 const trimmedPerTransaction = 1000;
+const leastRetentionPauseMs = 100;
+const mostRetentionPauseMs = 60_000;
 
 class LmdbEventLog implements EventLog {
   readonly #storage: LogStorage;
@@ -40,11 +44,14 @@ class LmdbEventLog implements EventLog {
   #pending: PendingAppend[] = [];
   #appending: Promise<void> | undefined;
   #polling: NodeJS.Timeout | undefined;
+  readonly #retentionMs: Readonly<Record<string, number>>;
+  #retaining: NodeJS.Timeout | undefined;
+  #trimming: Promise<void> | undefined;
   #publishedAtPoll = -1;
   #closed: Promise<void> | undefined;
 
   constructor(options: LmdbEventLogOptions) {
-    const { folder, partitions = 8, clock = systemClock(), logger, pollIntervalMs = 100 } = options;
+    const { folder, partitions = 8, clock = systemClock(), logger, pollIntervalMs = 100, retentionMs = {} } = options;
     const { leaseMs = 10_000, maximumAttempts = 12, retryPauseMs = 100, maximumRetryPauseMs = 60_000 } = options;
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > 65_535) throw new RangeError(`partitions must be a whole number from 1 to 65535, not ${partitions}`);
     this.#storage = new LogStorage(folder, partitions);
@@ -53,6 +60,9 @@ class LmdbEventLog implements EventLog {
     this.#clock = clock;
     this.#logger = logger;
     this.#pollIntervalMs = pollIntervalMs;
+    this.#retentionMs = retentionMs;
+    const shortestMs = Math.min(...Object.values(retentionMs));
+    if (shortestMs < Number.POSITIVE_INFINITY) this.#retaining = setInterval(() => this.#retain(), Math.max(leastRetentionPauseMs, Math.min(mostRetentionPauseMs, shortestMs / 4))).unref();
   }
 
   async append(topic: string, events: readonly CloudEvent[]): Promise<void> {
@@ -184,17 +194,17 @@ class LmdbEventLog implements EventLog {
    * @returns how many were removed
    */
   async trim(topic: string, olderThanMs: number): Promise<number> {
-    this.#mustBeOpen();
+    checkTopic(topic);
     const beforeMs = this.#clock.nowMs() - olderThanMs;
     const stored = this.#storage.topic(topic);
     let removed = 0;
     for (let partition = 0; stored && partition < stored.partitions; partition++) {
-      for (let cut = 1; cut > 0; removed += cut) {
+      for (let cut = 1; cut > 0 && !this.#closed; removed += cut) {
         cut = await this.#storage.write(() => {
           const { first, next } = this.#storage.ends(stored, partition);
           const handledBefore = Math.min(next, ...this.#storage.groupOffsets(stored, partition));
-          const oldest = this.#storage.read(stored, partition, first, trimmedPerTransaction);
-          const kept = oldest.find(({ offset, event }) => offset >= handledBefore || !(Date.parse(event.time) < beforeMs));
+          const oldest = this.#storage.times(stored, partition, first, trimmedPerTransaction);
+          const kept = oldest.find(({ offset, timeMs }) => offset >= handledBefore || !(timeMs < beforeMs));
           const keepFrom = kept?.offset ?? first + oldest.length;
           this.#storage.removeBefore(stored, partition, keepFrom);
           return keepFrom - first;
@@ -204,6 +214,17 @@ class LmdbEventLog implements EventLog {
     return removed;
   }
 
+  /** One round at a time; what goes wrong is tried again in the next. */
+  #retain(): void {
+    this.#trimming ??= this.#trimAll()
+      .catch((error: unknown) => this.#logger?.error({ error }, 'old events cannot be removed; it is tried again'))
+      .finally(() => (this.#trimming = undefined));
+  }
+
+  async #trimAll(): Promise<void> {
+    for (const [topic, olderThanMs] of Object.entries(this.#retentionMs)) if (!this.#closed) await this.trim(topic, olderThanMs);
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -211,6 +232,8 @@ class LmdbEventLog implements EventLog {
 
   async #close(): Promise<void> {
     clearInterval(this.#polling);
+    clearInterval(this.#retaining);
+    await this.#trimming;
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await this.#appending;
     await this.#storage.root.close();
