@@ -31,7 +31,7 @@ function buildCity(row: CityRow, catalogue: readonly CatalogueRow[]): City {
 
 export const toDefinition = (row: VehicleRow): Definition => ({
   id: row.id, modelId: row.modelId, tariffId: row.tariffId, position: { lat: row.lat, lon: row.lon }, batteryPercent: row.batteryPercent,
-  listed: row.listed, inService: row.inService, registeredAtMs: row.registeredAt.getTime(),
+  listed: row.listed, inService: row.inService, disabled: row.disabled, registeredAtMs: row.registeredAt.getTime(),
 });
 
 /** Rebuilds the fleet from what is stored. */

@@ -1,4 +1,5 @@
 /** Commands to vehicles: sent again and again until the vehicle has proven them, refused them, or time is over. */
+import { v7 } from 'uuid';
 import type { Clock } from '../../infra/clock/port.ts';
 import type { Logger } from '../../infra/observability/port.ts';
 import type { Database, Transaction } from '../../infra/sql/port.ts';
@@ -6,16 +7,20 @@ import type { Client } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { iotContract } from '../../iot/contract.ts';
 import type { Command, ReportedState } from './contract.ts';
-import { type CommandState, deadlineMs, hasRunOut, isOpen, nextCommandState, resendPauseMs, verdictOf } from './domain/commands.ts';
+import { type CommandState, deadlineMs, hasRunOut, isOpen, isOverdue, nextCommandState, resendPauseMs, verdictGraceMs, verdictOf } from './domain/commands.ts';
 import { type CommandRow, findCommand, insertCommand, moveCommand, readOpenCommands } from './store.ts';
 
 interface Entry {
   row: CommandRow;
+  /** What the vehicle knows it by: the command's own id, until a vehicle that moved has refused that for good. */
+  wireId: string;
   attempts: number;
   firstSentAtMs: number | undefined;
   lastSentAtMs: number;
   nextSendAtMs: number;
   sending: boolean;
+  /** Its time is over, and the vehicle was asked how it stands. */
+  asked: boolean;
 }
 
 /** A verdict that is written but not yet committed. */
@@ -23,6 +28,8 @@ export interface Verdict {
   entry: Entry;
   state: CommandState;
   reason: string | undefined;
+  /** Not now: it is tried again, as one that the vehicle has not refused yet. */
+  again?: boolean;
 }
 
 /** A vehicle that has just spoken is there: send what waits, but not twice in a moment. */
@@ -85,12 +92,21 @@ export class CommandDesk {
     return (await verdict) ?? (await findCommand(this.#database.sql, stored.id)) ?? stored;
   }
 
+  /**
+   * Ends what is open of a kind, because the opposite is wanted now. Written here, settled when committed.
+   */
+  async supersede(transaction: Transaction, vehicleId: string, kind: Command['kind']): Promise<Verdict[]> {
+    const verdicts = [...(this.#byVehicle.get(vehicleId) ?? [])].filter(({ row }) => row.kind === kind).map((entry): Verdict => ({ entry, state: 'refused', reason: 'superseded' }));
+    for (const { entry, state, reason } of verdicts) await moveCommand(transaction.sql, entry.row.id, state, reason);
+    return verdicts;
+  }
+
   find = (id: string): Promise<CommandRow | undefined> => findCommand(this.#database.sql, id);
 
   #add(row: CommandRow): Entry {
     const known = this.#open.get(row.id);
     if (known) return known;
-    const entry: Entry = { row, attempts: 0, firstSentAtMs: undefined, lastSentAtMs: 0, nextSendAtMs: 0, sending: false };
+    const entry: Entry = { row, wireId: row.id, attempts: 0, firstSentAtMs: undefined, lastSentAtMs: 0, nextSendAtMs: 0, sending: false, asked: false };
     this.#open.set(row.id, entry);
     const ofVehicle = this.#byVehicle.get(row.vehicleId);
     if (ofVehicle) ofVehicle.add(entry);
@@ -124,9 +140,14 @@ export class CommandDesk {
   async judge(transaction: Transaction, report: ReportedState, reportedAtMs: number, known: Map<string, Verdict>): Promise<void> {
     for (const entry of this.#byVehicle.get(report.vehicleId) ?? []) {
       const { row, firstSentAtMs } = entry;
-      if (known.has(row.id)) continue;
-      const verdict = verdictOf({ id: row.id, kind: row.kind, bookingId: row.bookingId ?? undefined, firstSentAtMs }, report, reportedAtMs);
+      const before = known.get(row.id);
+      if (before && !before.again) continue;
+      const verdict = verdictOf({ id: entry.wireId, kind: row.kind, bookingId: row.bookingId ?? undefined, firstSentAtMs }, report, reportedAtMs);
       if (!verdict) continue;
+      if (verdict.event === 'refused-for-now') {
+        known.set(row.id, { entry, state: row.state, reason: verdict.reason, again: true });
+        continue;
+      }
       const state = nextCommandState(row.state, verdict.event);
       await moveCommand(transaction.sql, row.id, state, verdict.reason);
       known.set(row.id, { entry, state, reason: verdict.reason });
@@ -135,7 +156,11 @@ export class CommandDesk {
 
   /** Verdicts are committed: forget the commands and tell who waits. */
   settle(verdicts: Iterable<Verdict>): void {
-    for (const { entry, state, reason } of verdicts) {
+    for (const { entry, state, reason, again } of verdicts) {
+      if (again) {
+        entry.wireId = v7();
+        continue;
+      }
       const row: CommandRow = { ...entry.row, state, reason: reason ?? null };
       entry.row = row;
       this.#open.delete(row.id);
@@ -164,7 +189,7 @@ export class CommandDesk {
         body: {
           vehicleId: row.vehicleId,
           message: {
-            commandId: row.id, kind: row.kind, bookingId: row.bookingId, riderId: row.riderId, issuedAt: row.createdAt.toISOString(),
+            commandId: entry.wireId, kind: row.kind, bookingId: row.bookingId, riderId: row.riderId, issuedAt: row.createdAt.toISOString(),
             expiresAt: new Date(deadlineMs({ kind: row.kind, expiresAtMs: row.expiresAt.getTime() }, nowMs)).toISOString(),
           },
         },
@@ -181,6 +206,17 @@ export class CommandDesk {
     }
   }
 
+  /** Its time is over and the vehicle has not said a word about it: whoever reports now tells whether it was done. */
+  async #ask(entry: Entry, nowMs: number): Promise<void> {
+    entry.asked = true;
+    const message = { commandId: v7(), kind: 'locate', bookingId: null, riderId: null, issuedAt: new Date(nowMs).toISOString(), expiresAt: new Date(nowMs + 2 * verdictGraceMs).toISOString() } as const;
+    try {
+      await this.#iot.deliverCommand({ body: { vehicleId: entry.row.vehicleId, message } });
+    } catch (error) {
+      this.#logger.warn({ error, commandId: entry.row.id }, 'the vehicle could not be asked how a command ended');
+    }
+  }
+
   async #tick(): Promise<void> {
     const nowMs = this.#clock.nowMs();
     for (const entry of [...this.#open.values()]) {
@@ -192,6 +228,8 @@ export class CommandDesk {
         this.settle([{ entry, state: stored?.state ?? 'expired', reason: stored?.reason ?? undefined }]);
       } else if (entry.nextSendAtMs <= nowMs && nowMs <= deadlineMs({ kind: row.kind, expiresAtMs: row.expiresAt.getTime() }, nowMs)) {
         await this.#deliver(entry);
+      } else if (!entry.asked && isOverdue({ kind: row.kind, expiresAtMs: row.expiresAt.getTime() }, nowMs)) {
+        await this.#ask(entry, nowMs);
       }
     }
   }

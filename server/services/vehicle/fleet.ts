@@ -27,6 +27,8 @@ export interface Definition {
   batteryPercent: number;
   listed: boolean;
   inService: boolean;
+  /** Told to be disabled, and not to be enabled since. */
+  disabled: boolean;
   registeredAtMs: number;
 }
 
@@ -66,7 +68,7 @@ const priceOf = ({ tariff, place }: FleetVehicle): number => Math.round(pricePer
 export function standingStatus(standing: Standing, model: VehicleModel, nowMs: number): VehicleStatus {
   const { definition, live, bookings } = standing;
   return statusOf({
-    inService: definition.inService && definition.listed,
+    inService: definition.inService && definition.listed && !definition.disabled && !live?.disabled,
     locked: live?.locked ?? true,
     reportedBookingId: live?.bookingId ?? null,
     batteryPercent: batteryOf(standing),

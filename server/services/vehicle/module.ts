@@ -1,3 +1,4 @@
+import { v5 } from 'uuid';
 import { iotContract } from '../../iot/contract.ts';
 import { defineModule, type ModuleContext } from '../../module.ts';
 import { type Handlers, RawReply } from '../../wire/contract.ts';
@@ -7,12 +8,12 @@ import { bookingContract } from '../booking/contract.ts';
 import { FleetChanges } from './changes.ts';
 import { loadFleet, putCity, toDefinition } from './cities.ts';
 import { CommandDesk, presentCommand } from './commands.ts';
-import { vehicleContract } from './contract.ts';
+import { type Command, vehicleContract } from './contract.ts';
 import { judgePlace } from './domain/areas.ts';
 import { readCursor, writeCursor } from './domain/nearest.ts';
 import { Fleet, type FleetVehicle, positionOf, presentVehicle } from './fleet.ts';
 import { type Followed, followBookings, followReports } from './follow.ts';
-import { findByKey, findVehicle, insertVehicle, setInService, type VehicleRow } from './store.ts';
+import { type CommandRow, findByKey, findCommand, findVehicle, insertCommand, insertVehicle, setDisabled, setInService, type VehicleRow } from './store.ts';
 import { VehicleStreams } from './stream.ts';
 
 type Operations = typeof vehicleContract.operations;
@@ -24,6 +25,10 @@ interface VehicleServices extends Followed {
 }
 
 const reviewIntervalMs = 5_000;
+const staffWaitMs = 10_000;
+/** A vehicle that moves is told again and again to stop being ridden once it stands; anything else is for now. */
+const staffDeadlineMs = (kind: CommandRow['kind']): number => (kind === 'disable' ? 24 * 3600_000 : 30_000);
+const staffCommands = '3f2f6a0e-6a3c-4c1c-9f0a-6f0c6d1e7b52';
 
 /** @throws Problem `not-found` */
 function known({ fleet }: VehicleServices, vehicleId: string): FleetVehicle {
@@ -110,7 +115,7 @@ function staffHandlers(services: VehicleServices): Part<'setInService' | 'regist
         if (await findVehicle(sql, body.id)) throw new Problem('vehicle-exists', body.id);
         const row: VehicleRow = {
           id: body.id, cityId: body.cityId, modelId: body.modelId, tariffId: body.tariffId, plate: body.plate ?? null, lat: body.position.lat, lon: body.position.lon,
-          batteryPercent: body.batteryPercent, listed: true, inService: body.inService, registered: true, registeredAt: context.clock.now(), idempotencyKey: idempotencyKey ?? null, requestHash: hash,
+          batteryPercent: body.batteryPercent, listed: true, inService: body.inService, disabled: false, registered: true, registeredAt: context.clock.now(), idempotencyKey: idempotencyKey ?? null, requestHash: hash,
         };
         await insertVehicle(sql, row);
         fleet.set(row.id, city, { definition: toDefinition(row), live: undefined, bookings: [] }, context.clock.nowMs());
@@ -120,8 +125,55 @@ function staffHandlers(services: VehicleServices): Part<'setInService' | 'regist
   };
 }
 
-function internalHandlers(services: VehicleServices): Part<'getRentableVehicle' | 'judgeParking' | 'getOdometer' | 'sendCommand' | 'getCommand'> {
+const opposites: Partial<Record<CommandRow['kind'], CommandRow['kind']>> = { disable: 'enable', enable: 'disable' };
+
+/** From the moment that staff want it, a vehicle is out of renting, or on its way back; what the opposite wanted is over. */
+async function markDisabled({ changes, desk }: VehicleServices, vehicle: FleetVehicle, row: CommandRow, opposite: CommandRow['kind']): Promise<void> {
+  const superseded = await changes.change(async (draft, transaction) => {
+    if (await findCommand(transaction.sql, row.id)) return [];
+    await insertCommand(transaction.sql, row);
+    const disabled = row.kind === 'disable';
+    await setDisabled(transaction.sql, vehicle.id, disabled);
+    draft.set(vehicle, { definition: { ...draft.of(vehicle).definition, disabled } });
+    return desk.supersede(transaction, vehicle.id, opposite);
+  });
+  desk.settle(superseded);
+}
+
+interface Order extends Pick<CommandRow, 'id' | 'vehicleId' | 'kind' | 'expiresAt'> {
+  bookingId?: string | undefined;
+  riderId?: string | undefined;
+  waitMs: number;
+}
+
+/** @throws Problem `not-found`, `idempotency-key-reused` */
+async function order(services: VehicleServices, { waitMs, ...wanted }: Order, signal: AbortSignal): Promise<Command> {
+  const vehicle = known(services, wanted.vehicleId);
+  const row: CommandRow = { ...wanted, bookingId: wanted.bookingId ?? null, riderId: wanted.riderId ?? null, state: 'pending', reason: null, createdAt: services.context.clock.now() };
+  const opposite = opposites[row.kind];
+  if (opposite) await markDisabled(services, vehicle, row, opposite);
+  return presentCommand(await services.desk.send(row, waitMs, signal));
+}
+
+function commandHandlers(services: VehicleServices): Part<'commandVehicle' | 'getVehicleCommand' | 'sendCommand' | 'getCommand'> {
   const { desk, context } = services;
+  const find = async (commandId: string, vehicleId?: string) => {
+    const row = await desk.find(commandId);
+    if (!row || (vehicleId !== undefined && row.vehicleId !== vehicleId)) throw new Problem('not-found');
+    return presentCommand(row);
+  };
+  return {
+    commandVehicle({ params: { vehicleId }, body: { kind }, caller, idempotencyKey = '', signal }) {
+      const id = v5(JSON.stringify([caller?.subject, vehicleId, idempotencyKey]), staffCommands);
+      return order(services, { id, vehicleId, kind, expiresAt: new Date(context.clock.nowMs() + staffDeadlineMs(kind)), waitMs: staffWaitMs }, signal);
+    },
+    getVehicleCommand: ({ params }) => find(params.commandId, params.vehicleId),
+    sendCommand: ({ body, signal }) => order(services, { ...body, expiresAt: new Date(body.expiresAt) }, signal),
+    getCommand: ({ params }) => find(params.commandId),
+  };
+}
+
+function internalHandlers(services: VehicleServices): Part<'getRentableVehicle' | 'judgeParking' | 'getOdometer'> {
   return {
     async getRentableVehicle({ params }) {
       const vehicle = known(services, params.vehicleId);
@@ -137,22 +189,6 @@ function internalHandlers(services: VehicleServices): Part<'getRentableVehicle' 
       return { position, ...judgePlace(vehicle.city.areas, position, vehicle.model.type), parking: vehicle.city.summary.parking };
     },
     getOdometer: async ({ params }) => ({ odometerMetres: known(services, params.vehicleId).live?.odometerMetres ?? 0 }),
-    async sendCommand({ body, signal }) {
-      known(services, body.vehicleId);
-      const row = await desk.send(
-        {
-          id: body.id, vehicleId: body.vehicleId, kind: body.kind, bookingId: body.bookingId ?? null, riderId: body.riderId ?? null,
-          state: 'pending', reason: null, createdAt: context.clock.now(), expiresAt: new Date(body.expiresAt),
-        },
-        body.waitMs, signal,
-      );
-      return presentCommand(row);
-    },
-    async getCommand({ params }) {
-      const row = await desk.find(params.commandId);
-      if (!row) throw new Problem('not-found');
-      return presentCommand(row);
-    },
   };
 }
 
@@ -181,7 +217,7 @@ export const vehicleModule = defineModule<Operations>({
       changes.review().catch((error: unknown) => logger.error({ error }, 'the status of silent vehicles cannot be brought up to date; tried again'));
     }, reviewIntervalMs);
     return {
-      handlers: { ...searchHandlers(services), ...cityHandlers(services), ...staffHandlers(services), ...internalHandlers(services) },
+      handlers: { ...searchHandlers(services), ...cityHandlers(services), ...staffHandlers(services), ...commandHandlers(services), ...internalHandlers(services) },
       async stop() {
         clearInterval(review);
         streams.close();

@@ -36,6 +36,8 @@ export interface VehicleRow {
   batteryPercent: number;
   listed: boolean;
   inService: boolean;
+  /** Told to be disabled, and not to be enabled since. */
+  disabled: boolean;
   registered: boolean;
   registeredAt: Date;
   idempotencyKey: string | null;
@@ -73,7 +75,8 @@ export async function findByKey(sql: AnySql, idempotencyKey: string): Promise<Ve
 
 export async function readStates(sql: AnySql): Promise<Map<string, LiveState>> {
   const rows = await sql<{ vehicleId: string; state: LiveState }[]>`select vehicle_id, state from states`;
-  return new Map(rows.map(({ vehicleId, state }) => [vehicleId, state]));
+  // States from before vehicles could be disabled do not say whether they are.
+  return new Map(rows.map(({ vehicleId, state }) => [vehicleId, { ...state, disabled: state.disabled ?? false }]));
 }
 
 /** Newer states win, so that writing the same again changes nothing. */
@@ -132,6 +135,10 @@ export const insertVehicle = async (sql: AnySql, row: VehicleRow): Promise<void>
 
 export async function setInService(sql: AnySql, id: string, inService: boolean): Promise<void> {
   await sql`update vehicles set in_service = ${inService} where id = ${id}`;
+}
+
+export async function setDisabled(sql: AnySql, id: string, disabled: boolean): Promise<void> {
+  await sql`update vehicles set disabled = ${disabled} where id = ${id}`;
 }
 
 export interface HoldRow {

@@ -32,8 +32,8 @@ afterEach(() => {
 });
 
 function place(id: string, position = inside, change: Partial<LiveState> = {}): void {
-  const live: LiveState = { sequence: 1, reportedAtMs: nowMs, position, speedMetresPerSecond: 0, odometerMetres: 0, batteryPercent: 80, locked: true, pluggedIn: false, bookingId: null, ...change };
-  fleet.set(id, city, { definition: { id, modelId: 'scooter', tariffId: 'slow', position, batteryPercent: 80, listed: true, inService: true, registeredAtMs: nowMs }, live, bookings: [] }, nowMs);
+  const live: LiveState = { sequence: 1, reportedAtMs: nowMs, position, speedMetresPerSecond: 0, odometerMetres: 0, batteryPercent: 80, locked: true, pluggedIn: false, disabled: false, bookingId: null, ...change };
+  fleet.set(id, city, { definition: { id, modelId: 'scooter', tariffId: 'slow', position, batteryPercent: 80, listed: true, inService: true, disabled: false, registeredAtMs: nowMs }, live, bookings: [] }, nowMs);
 }
 
 const open = (caller = 'me', filters: Filters = {}) => streams.open({ box, filters, caller, signal: reader.signal })[Symbol.asyncIterator]();

@@ -255,6 +255,78 @@ describe('commands', () => {
     await eventually(async () => (await find(lock)).state === 'verified');
   });
 
+  const staff = (kind: 'unlock' | 'lock' | 'locate' | 'disable' | 'enable', idempotencyKey: string = v7()) => world.vehicles.commandVehicle({ params: { vehicleId }, body: { kind } }, { idempotencyKey, timeoutMs: 15_000 });
+  const latest = (kind: string) => world.delivered.findLast((delivery) => delivery.vehicleId === vehicleId && delivery.message.kind === kind)?.message.commandId;
+
+  test('VEHICLE-20: staff command a vehicle and hear how it ended; the same key is the same command', async () => {
+    const key = v7();
+    const waiting = staff('locate', key);
+    const id = await eventually(async () => latest('locate'));
+    expect(await world.vehicles.getVehicleCommand({ params: { vehicleId, commandId: id } })).toMatchObject({ id, kind: 'locate', state: 'sent' });
+    await answer(id, 'done');
+    expect(await waiting).toMatchObject({ id, vehicleId, state: 'verified' });
+    expect(await staff('locate', key)).toMatchObject({ id, state: 'verified' });
+    expect(deliveries(id)).toHaveLength(1);
+    expect(await refusal(staff('unlock', key))).toBe('idempotency-key-reused');
+    expect(await refusal(world.vehicles.getVehicleCommand({ params: { vehicleId: 's-1', commandId: id } }))).toBe('not-found');
+  });
+
+  test('VEHICLE-21: a vehicle is out of renting from the moment somebody wants it disabled until it says that it is enabled', async () => {
+    await world.report(vehicleId);
+    await inStatus('available');
+    const disabling = v7();
+    expect(await send('disable', { id: disabling })).toMatchObject({ state: 'sent' });
+    expect((await get()).status).toBe('out-of-service');
+    world.clock.advance(1000);
+    await world.report(vehicleId, { disabled: true });
+    await eventually(async () => (await find(disabling)).state === 'verified');
+    const enabling = v7();
+    await send('enable', { id: enabling });
+    expect((await get()).status).toBe('out-of-service');
+    expect(await send('disable', { id: disabling })).toMatchObject({ state: 'verified' });
+    const rebuilt = new Fleet();
+    await loadFleet(rebuilt, { database: world.process.database('vehicle') as never, clock: world.clock });
+    expect(rebuilt.get(vehicleId)).toMatchObject({ status: 'out-of-service', definition: { disabled: false }, live: { disabled: true } });
+    world.clock.advance(1000);
+    await world.report(vehicleId);
+    expect(await inStatus('available')).toBeDefined();
+    expect(await find(enabling)).toMatchObject({ state: 'verified' });
+  });
+
+  test('VEHICLE-22: a moving vehicle is told again until it stands', async () => {
+    const id = v7();
+    const waiting = send('disable', { id, expiresInMs: 3600_000, waitMs: 15_000 });
+    await eventually(async () => deliveries(id).length === 1);
+    await answer(id, 'refused', 'moving');
+    world.clock.advance(1100);
+    const again = await eventually(async () => (latest('disable') === id ? undefined : latest('disable')));
+    expect(await find(id)).toMatchObject({ state: 'sent' });
+    await answer(again, 'done');
+    expect(await waiting).toMatchObject({ id, state: 'verified' });
+  });
+
+  test('VEHICLE-22: who wants the opposite ends the trying; another refusal is final', async () => {
+    const disabling = v7();
+    await send('disable', { id: disabling, expiresInMs: 3600_000 });
+    await send('enable');
+    expect(await find(disabling)).toMatchObject({ state: 'refused', reason: 'superseded' });
+    const last = v7();
+    await send('disable', { id: last, expiresInMs: 3600_000 });
+    await answer(last, 'refused', 'not-supported');
+    await eventually(async () => (await find(last)).state === 'refused');
+    expect((await get()).status).toBe('out-of-service');
+  });
+
+  test('VEHICLE-23: when time is over without a word, the vehicle is asked, and what it says counts', async () => {
+    const id = v7();
+    await send('enable', { id, expiresInMs: 1000 });
+    world.clock.advance(1500);
+    const asked = await eventually(async () => latest('locate'));
+    expect(await find(id)).toMatchObject({ state: 'sent' });
+    await answer(asked, 'done');
+    await eventually(async () => (await find(id)).state === 'verified');
+  });
+
   test('VEHICLE-13: a command to nobody is not found', async () => {
     expect(await refusal(send('locate', { vehicleId: 'nobody' }))).toBe('not-found');
     expect(await refusal(find(v7()))).toBe('not-found');

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { ReportedState } from '../contract.ts';
-import { commandLifeCycle, type CommandEvent, type CommandState, deadlineMs, hasRunOut, isOpen, nextCommandState, type OpenCommand, resendPauseMs, verdictGraceMs, verdictOf } from './commands.ts';
+import { commandLifeCycle, type CommandEvent, type CommandState, deadlineMs, hasRunOut, isOpen, isOverdue, nextCommandState, type OpenCommand, resendPauseMs, verdictGraceMs, verdictOf } from './commands.ts';
 
 const sentAtMs = 1_000_000;
 const command = (change: Partial<OpenCommand> = {}): OpenCommand => ({ id: 'c', kind: 'unlock', bookingId: 'b', firstSentAtMs: sentAtMs, ...change });
 const report = (change: Partial<ReportedState> = {}): ReportedState => ({
-  vehicleId: 'v', sequence: 1, reportedAt: new Date(0).toISOString(), position: { lat: 50, lon: 8 }, speedMetresPerSecond: 0, odometerMetres: 0, batteryPercent: 80, locked: true, pluggedIn: false, bookingId: null, commandResults: [], ...change,
+  vehicleId: 'v', sequence: 1, reportedAt: new Date(0).toISOString(), position: { lat: 50, lon: 8 }, speedMetresPerSecond: 0, odometerMetres: 0, batteryPercent: 80, locked: true, pluggedIn: false, disabled: false, bookingId: null, commandResults: [], ...change,
 });
 
 describe('the life cycle', () => {
@@ -45,6 +45,24 @@ describe('verdicts', () => {
   test('VEHICLE-14: a lock is over when the vehicle serves another booking', () => {
     expect(verdictOf(command({ kind: 'lock' }), report({ locked: false, bookingId: 'next' }), sentAtMs + 1)).toEqual({ event: 'done' });
   });
+});
+
+test('VEHICLE-22: a vehicle that moves has not refused to be disabled for good, and one that is disabled has obeyed whatever it answers', () => {
+  const refused = (reason: string) => report({ commandResults: [{ commandId: 'c', outcome: 'refused', reason }] });
+  expect(verdictOf(command({ kind: 'disable' }), refused('moving'), sentAtMs + 1)).toEqual({ event: 'refused-for-now', reason: 'moving' });
+  expect(verdictOf(command({ kind: 'disable' }), refused('not-supported'), sentAtMs + 1)).toEqual({ event: 'refused', reason: 'not-supported' });
+  expect(verdictOf(command({ kind: 'lock' }), refused('moving'), sentAtMs + 1)).toEqual({ event: 'refused', reason: 'moving' });
+  expect(verdictOf(command({ kind: 'disable' }), { ...refused('moving'), disabled: true }, sentAtMs + 1)).toEqual({ event: 'done' });
+  expect(verdictOf(command({ kind: 'disable' }), report({ disabled: true }), sentAtMs)).toBeUndefined();
+  expect(verdictOf(command({ kind: 'enable' }), report(), sentAtMs + 1)).toEqual({ event: 'done' });
+  expect(verdictOf(command({ kind: 'enable' }), report({ disabled: true }), sentAtMs + 1)).toBeUndefined();
+});
+
+test('VEHICLE-23: a command is overdue before it has run out; a lock never is', () => {
+  expect(isOverdue({ kind: 'unlock', expiresAtMs: 5000 }, 5000)).toBe(false);
+  expect(isOverdue({ kind: 'unlock', expiresAtMs: 5000 }, 5001)).toBe(true);
+  expect(hasRunOut({ kind: 'unlock', expiresAtMs: 5000 }, 5001)).toBe(false);
+  expect(isOverdue({ kind: 'lock', expiresAtMs: 5000 }, 1e12)).toBe(false);
 });
 
 test('VEHICLE-15: a command runs out at its time, with a moment for the answer; a lock never does', () => {

@@ -25,6 +25,9 @@ export const verdictGraceMs = 5_000;
 /** How long to wait before the next delivery. @param attempts deliveries so far, at least 1 */
 export const resendPauseMs = (attempts: number): number => Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(attempts - 1, 10));
 
+/** After its time, and before it counts as expired, the vehicle is asked how it stands. */
+export const isOverdue = (command: { kind: Command['kind']; expiresAtMs: number }, nowMs: number): boolean => command.kind !== 'lock' && nowMs > command.expiresAtMs;
+
 /** A lock never runs out: the vehicle of an ended ride must not stay open. */
 export const hasRunOut = (command: { kind: Command['kind']; expiresAtMs: number }, nowMs: number): boolean => command.kind !== 'lock' && nowMs > command.expiresAtMs + verdictGraceMs;
 
@@ -35,6 +38,7 @@ export const deadlineMs = (command: { kind: Command['kind']; expiresAtMs: number
   command.kind === 'lock' ? Math.max(command.expiresAtMs, nowMs + lockDeadlineMs) : command.expiresAtMs;
 
 export interface OpenCommand {
+  /** As the vehicle knows it: a disabling that is tried again has a new one. */
   id: string;
   kind: Command['kind'];
   bookingId: string | undefined;
@@ -45,13 +49,21 @@ export interface OpenCommand {
 /**
  * What a report says about a command: the vehicle names it, or it is as the command wants it. The latter counts
  * only in what the vehicle said after it was sent: an older report, kept while there was no network, proves nothing.
+ * A vehicle that refuses to be disabled because it moves is told again.
  */
-export function verdictOf(command: OpenCommand, report: ReportedState, reportedAtMs: number): { event: 'done' | 'refused'; reason?: string } | undefined {
+export function verdictOf(command: OpenCommand, report: ReportedState, reportedAtMs: number): { event: 'done' | 'refused' | 'refused-for-now'; reason?: string } | undefined {
+  const isLater = command.firstSentAtMs !== undefined && reportedAtMs > command.firstSentAtMs;
+  if (isLater && command.kind === 'disable' && report.disabled) return { event: 'done' };
   const named = report.commandResults.find(({ commandId }) => commandId === command.id);
-  if (named) return { event: named.outcome === 'done' ? 'done' : 'refused', ...(named.reason !== undefined && { reason: named.reason }) };
-  if (command.firstSentAtMs === undefined || reportedAtMs <= command.firstSentAtMs) return undefined;
+  if (named) {
+    const refusal = command.kind === 'disable' && named.reason === 'moving' ? 'refused-for-now' : 'refused';
+    return { event: named.outcome === 'done' ? 'done' : refusal, ...(named.reason !== undefined && { reason: named.reason }) };
+  }
+  if (!isLater) return undefined;
   const sameBooking = command.bookingId === undefined || command.bookingId === report.bookingId;
   const asWanted =
-    (command.kind === 'lock' && (report.locked || !sameBooking)) || (command.kind === 'unlock' && !report.locked && sameBooking && report.bookingId !== null);
+    (command.kind === 'lock' && (report.locked || !sameBooking)) ||
+    (command.kind === 'unlock' && !report.locked && sameBooking && (command.bookingId === undefined || report.bookingId !== null)) ||
+    (command.kind === 'enable' && !report.disabled);
   return asWanted ? { event: 'done' } : undefined;
 }

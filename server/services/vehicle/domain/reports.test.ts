@@ -6,7 +6,7 @@ import { applyReport, clockToleranceMs, type LiveState, type LockFact } from './
 const arrivedAtMs = Date.parse('2026-11-22T10:00:00Z');
 const home = { lat: 50.1, lon: 8.6 };
 const report = (sequence: number, change: Partial<ReportedState> = {}): ReportedState => ({
-  vehicleId: 'v', sequence, reportedAt: new Date(arrivedAtMs).toISOString(), position: home, speedMetresPerSecond: 0, odometerMetres: 0, batteryPercent: 80, locked: true, pluggedIn: false, bookingId: null, commandResults: [], ...change,
+  vehicleId: 'v', sequence, reportedAt: new Date(arrivedAtMs).toISOString(), position: home, speedMetresPerSecond: 0, odometerMetres: 0, batteryPercent: 80, locked: true, pluggedIn: false, disabled: false, bookingId: null, commandResults: [], ...change,
 });
 
 function applyAll(reports: readonly ReportedState[], arrival = arrivedAtMs) {

@@ -14,6 +14,7 @@ export interface LiveState {
   batteryPercent: number;
   locked: boolean;
   pluggedIn: boolean;
+  disabled: boolean;
   bookingId: string | null;
 }
 
@@ -80,6 +81,7 @@ export function applyReport(before: LiveState | undefined, report: ReportedState
     batteryPercent: report.batteryPercent,
     locked: report.locked,
     pluggedIn: report.pluggedIn,
+    disabled: report.disabled,
     bookingId: report.bookingId,
   };
   return { state, facts: lockFacts(before, state), ...(positionRefused && { positionRefused }) };

@@ -9,7 +9,7 @@ export interface BookingHold {
 }
 
 export interface StatusFacts {
-  /** Listed in its city and not taken out by staff. */
+  /** Listed in its city and not taken out by staff, neither told to be disabled nor disabled. */
   inService: boolean;
   locked: boolean;
   /** The booking that the vehicle names as the one it was unlocked for. */

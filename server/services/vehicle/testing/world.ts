@@ -59,7 +59,7 @@ export async function openWorld(): Promise<World> {
       sequences.set(vehicleId, Math.max(sequence, sequences.get(vehicleId) ?? 0));
       const said: ReportedState = {
         vehicleId, sequence, reportedAt: clock.now().toISOString(), position: { lat: 50.102, lon: 8.602 }, speedMetresPerSecond: 0, odometerMetres: 1000, batteryPercent: 80,
-        locked: true, pluggedIn: false, bookingId: null, commandResults: [], ...change,
+        locked: true, pluggedIn: false, disabled: false, bookingId: null, commandResults: [], ...change,
       };
       await append(vehicleContract.events.stateReported, vehicleId, said);
       return said;
