@@ -1,21 +1,68 @@
 /** Who may say and hear what on the broker, and which frames are too large to be read. */
+import { provisioningTemplate, topics } from '../../../edge/protocol/topics.ts';
 import { VehicleId } from '../../services/vehicle/contract.ts';
-import { topics } from '../../../edge/protocol/topics.ts';
 
-/** A state report is about 500 bytes; a full list of command results about 4 KB. */
-export const maximumReportBytes = 8 * 1024;
-/** Larger MQTT packets end the connection before they are held in memory. */
-export const maximumPacketBytes = 16 * 1024;
-export const longestSecretBytes = 200;
+/** Larger MQTT packets end the connection before they are held in memory: the largest message of 64 KiB, its topic and its header. */
+export const maximumPacketBytes = 66 * 1024;
+/** As AWS IoT Core: a connection has at most so many subscriptions. */
+export const maximumSubscriptions = 50;
 
-/** A device may publish its own state only. */
-export const mayPublish = (clientId: string, topic: string): boolean => topic === topics.state(clientId);
+/** Who the certificate of a connection says it is. */
+export interface Identity {
+  kind: 'claim' | 'device';
+  /** Of a device: its vehicle's id. */
+  name: string;
+}
 
-/** A device may hear its own commands and the public keys. Wildcards are no topic of ours, so they are refused. */
-export const maySubscribe = (clientId: string, topic: string): boolean => topic === topics.commands(clientId) || topic === topics.unlockKeys;
+/** What a message is, by its topic. */
+export type Route = 'telemetry' | 'state' | 'alerts' | 'request';
 
-/** Client id and user name are both the vehicle's id. */
-export const isDeviceName = (clientId: string, userName: string | undefined): boolean => clientId === userName && VehicleId.safeParse(clientId).success;
+/** The platform makes the key pair as well. */
+export const createCertificateTopic = '$aws/certificates/create/json';
+export const registerTopic = topics.registerThing(provisioningTemplate);
+const provisioningTopics: readonly string[] = [topics.createCertificateFromCsr, createCertificateTopic, registerTopic];
+
+/**
+ * What this one may publish: a device on its own topics, a claim asks for a certificate, and nothing else.
+ * @returns undefined for every other topic
+ */
+export function routeOf({ kind, name }: Identity, topic: string): Route | undefined {
+  if (provisioningTopics.includes(topic)) return 'request';
+  if (kind === 'claim') return undefined;
+  if (topic.startsWith('vehicles/') && topic.startsWith(name, 9)) {
+    // No string is made: this is asked for every message.
+    const rest = topic.length - 9 - name.length;
+    if (rest === 10 && topic.endsWith('/telemetry')) return 'telemetry';
+    if (rest === 6 && topic.endsWith('/state')) return 'state';
+    if (rest === 7 && topic.endsWith('/alerts')) return 'alerts';
+    return undefined;
+  }
+  return topic.startsWith('$aws/things/') && topic.startsWith(`${name}/`, 12) ? 'request' : undefined;
+}
+
+const isAnswerFilter = (filter: string): boolean => provisioningTopics.some((topic) => ['/accepted', '/rejected', '/+'].some((end) => filter === topic + end));
+
+/** What this one may hear: answers to its own requests; a device also its commands, the unlock keys, and whatever is below its own thing. */
+export function maySubscribe({ kind, name }: Identity, filter: string): boolean {
+  if (isAnswerFilter(filter)) return true;
+  if (kind === 'claim') return false;
+  return filter === topics.commands(name) || filter === topics.unlockKeys || (filter.startsWith(`$aws/things/${name}/`) && filter.length > 13 + name.length);
+}
+
+/** Whether a topic is meant by a filter, whose levels may be `+`, and the last one `#`. */
+export function isMeantBy(filter: string, topic: string): boolean {
+  if (filter === topic) return true;
+  if (!filter.includes('+') && !filter.endsWith('#')) return false;
+  const wanted = filter.split('/');
+  const levels = topic.split('/');
+  for (const [index, level] of wanted.entries()) {
+    if (level === '#') return true;
+    if (index >= levels.length || (level !== '+' && level !== levels[index])) return false;
+  }
+  return wanted.length === levels.length;
+}
+
+export const isVehicleId = (name: string): boolean => VehicleId.safeParse(name).success;
 
 /**
  * Follows the packets of one connection by their fixed headers and says when one announces more than
@@ -62,8 +109,8 @@ export class PacketSizeGuard {
   }
 }
 
-/** What a vehicle has to say after a day without a network fits into the burst; a ride needs a report every few seconds. */
-export const reportAllowance = { burst: 5_000, perSecond: 20 } as const;
+/** What a vehicle has to say after a day without a network fits into the burst; the rate is what AWS IoT Core allows a connection. */
+export const publishAllowance = { burst: 5_000, perSecond: 100 } as const;
 
 /** How much one connection may still publish: a bucket that fills with time. */
 export class Allowance {
