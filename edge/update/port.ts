@@ -12,6 +12,11 @@ export interface Updater {
   run(document: UpdateJobDocument, report: (details: Record<string, string>) => Promise<void>): Promise<UpdateOutcome | 'restart-needed'>;
   /** What became of an update that was under way when the agent ended; asked once after the start. */
   pendingOutcome(): UpdateOutcome | undefined;
+  /**
+   * The agent has connected and its self-check has passed: from now on its slot is the one to start. Until then it is on trial,
+   * and the launcher goes back by itself. Call it once after each start, before asking for `pendingOutcome` again.
+   */
+  markHealthy?(): Promise<void>;
   /** What is installed now. */
   installed(): { software: { version: string; slot: 'a' | 'b' }; models: Record<string, string>; zonesVersion: string | undefined };
 }
