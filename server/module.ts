@@ -8,6 +8,7 @@ import type { EventLog } from './infra/events/port.ts';
 import type { Keys } from './infra/keys/port.ts';
 import type { KeyValueStore } from './infra/kv/port.ts';
 import type { Logger, Metrics } from './infra/observability/port.ts';
+import type { SeriesStore } from './infra/series/port.ts';
 import type { Database } from './infra/sql/port.ts';
 import type { Configuration } from './program/configuration.ts';
 
@@ -23,6 +24,8 @@ export interface ModuleContext {
   cache: Cache;
   blobs: Blobs;
   keys: Keys;
+  /** Tables are opened in the name of the module. */
+  series: SeriesStore;
   /** A client of another module, in this process or another; only for modules named in `needs`. */
   client<O extends Operations>(contract: { module: string; operations: O }): Client<O>;
   /** Unvalidated calls by name: what the gateway forwards with. Refusals are thrown as `Problem`. */

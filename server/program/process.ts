@@ -15,6 +15,8 @@ import type { KeyValueStore } from '../infra/kv/port.ts';
 import { pinoLogger } from '../infra/observability/pino.ts';
 import type { Logger, Metrics } from '../infra/observability/port.ts';
 import { prometheusMetrics } from '../infra/observability/prometheus.ts';
+import type { SeriesStore } from '../infra/series/port.ts';
+import { openPostgresSeries } from '../infra/series/postgres.ts';
 import { openDatabase, type ModuleDatabase } from '../infra/sql/database.ts';
 import { startEmbeddedPostgres } from '../infra/sql/embedded.ts';
 import type { Database } from '../infra/sql/port.ts';
@@ -35,6 +37,7 @@ export interface Ports {
   cache: Cache;
   blobs: Blobs;
   keys: Keys;
+  series: SeriesStore;
   databaseUrl: string;
   close(): Promise<void>;
 }
@@ -60,13 +63,16 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
   const kv = await openLmdbKeyValueStore({ folder: join(home, 'kv'), clock });
   const blobs = await openFileBlobs({ folder: join(home, 'blobs') });
   const cache = memoryCache({ maximumEntries: 100_000, clock });
-  return {
-    clock, logger, metrics, events, kv, cache, blobs, keys, databaseUrl,
+  // What is too old is decided by the clock of the modules, which tests exchange.
+  const series = openPostgresSeries({ url: databaseUrl, clock: { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() }, logger, metrics });
+  const ports: Ports = {
+    clock, logger, metrics, events, kv, cache, blobs, keys, series, databaseUrl,
     async close() {
-      await Promise.all([events.close(), kv.close(), blobs.close(), cache.close()]);
+      await Promise.all([events.close(), kv.close(), blobs.close(), cache.close(), series.close()]);
       await embedded?.stop();
     },
   };
+  return ports;
 }
 
 /** Modules that run, and clients of all of them. */

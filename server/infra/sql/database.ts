@@ -10,6 +10,7 @@ import { migrate, prepareSchema, roleOf, schemaOf } from './migrations.ts';
 import { OutboxRelay } from './outbox.ts';
 import type { Database, Timer, TimerFired, Transaction } from './port.ts';
 import { TimerWorker } from './timers.ts';
+import { isUnreachable } from './unreachable.ts';
 
 export interface DatabaseOptions {
   module: string;
@@ -38,12 +39,6 @@ interface Consumer {
 const maximumTries = 5;
 const inboxRetentionMs = 7 * 24 * 3600 * 1000;
 
-/** The server is gone, stopping or starting: nothing is wrong with the work itself. */
-const unreachableCodes = new Set([
-  'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT',
-  '08006', '53300', '55000', '57P01', '57P02', '57P03',
-]);
-const isUnreachable = (error: unknown): boolean => unreachableCodes.has(String((error as { code?: unknown } | null)?.code));
 const unreachablePauseMs = 500;
 
 /** Deadlock and serialization failure: the transaction did nothing and may be tried again. */
