@@ -38,10 +38,11 @@ const plus = (sums: Record<string, number>, more: Record<string, number>): void 
 };
 
 /** One broker's side of the core. */
-class Desk implements BrokerCore {
+export class Desk implements BrokerCore {
   readonly connections = new Map<number, Connection>();
   /** Asked to come in, and perhaps gone again before the answer. */
   readonly asking = new Set<number>();
+  /** Set before it lets anybody in. */
   broker: Broker | undefined;
   readonly #core: DeviceCore;
 
@@ -91,26 +92,21 @@ export class DeviceCore {
     metrics.gauge('iot_connected_vehicles', 'Vehicles that are connected now', () => this.#vehicles.size);
     this.#timer = setInterval(() => {
       this.#note();
-      this.#count().catch((error: unknown) => logger.warn({ error }, 'a broker does not say what it has counted'));
+      void this.#count();
     }, noteEveryMs);
   }
 
-  /** @param open starts the broker with its side of this core */
-  async attach(open: (core: BrokerCore) => Promise<Broker>): Promise<Broker> {
+  /** For one more broker. */
+  desk(): Desk {
     const desk = new Desk(this);
-    const broker = await open(desk);
-    desk.broker = broker;
     this.#desks.add(desk);
-    return broker;
+    return desk;
   }
 
-  /** The broker is gone, and its connections with it. */
-  detach(broker: Broker): void {
-    for (const desk of this.#desks) {
-      if (desk.broker !== broker) continue;
-      this.#desks.delete(desk);
-      for (const connection of desk.connections.keys()) this.closed(desk, connection);
-    }
+  /** Its broker is gone, and its connections with it. */
+  drop(desk: Desk): void {
+    this.#desks.delete(desk);
+    for (const connection of desk.connections.keys()) this.closed(desk, connection);
   }
 
   async admit(desk: Desk, asker: Asker): Promise<Admission> {
@@ -232,7 +228,8 @@ export class DeviceCore {
   }
 
   async #count(): Promise<void> {
-    const all = await Promise.all([...this.#desks].map(async ({ broker }) => broker?.takeCounted()));
+    const all = await Promise.all([...this.#desks].map(async ({ broker }) =>
+      broker?.takeCounted().catch((error: unknown) => this.#logger.warn({ error }, 'a broker does not say what it has counted'))));
     const sums = this.#counted;
     for (const counted of all) {
       if (!counted) continue;

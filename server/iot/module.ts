@@ -11,6 +11,7 @@ import type { TlsMaterial } from './door.ts';
 import { isPassword, issuePassword } from './passwords.ts';
 import { Provisioning } from './provisioning.ts';
 import { Registry } from './registry.ts';
+import { openWorkers } from './workers.ts';
 import { dropUnbound, type KeySet, ownCertificates, readUnlockKeys, storeUnlockKeys } from './store.ts';
 
 type Operations = typeof iotContract.operations;
@@ -65,36 +66,66 @@ async function openCore(context: ModuleContext): Promise<{ core: DeviceCore; reg
   return { core, registry };
 }
 
+interface Listener {
+  /** Where vehicles connect. */
+  url: string;
+  plainUrl: string;
+  close(): Promise<void>;
+}
+
+/** Opens the broker: here, or in as many processes as the configuration says. */
+async function openListener(context: ModuleContext, parts: { core: DeviceCore; registry: Registry; unlockKeys(): KeySet }): Promise<Listener> {
+  const { configuration, database, clock, logger, events } = context;
+  const { core, registry } = parts;
+  const tlsPort = await rememberedPort(context, 'mqtts-port');
+  const plainPort = await rememberedPort(context, 'mqtt-port');
+  let material = await tlsMaterial(context, registry.authority);
+  const begin = () => ({ host: configuration.HOST, material, unlockKeys: bytes(parts.unlockKeys()) });
+  const port = configuration.MOBILITY_MQTT_PORT || tlsPort.port;
+  const desk = core.desk();
+  const workers = configuration.MOBILITY_IOT_WORKERS === 0 ? undefined : await openWorkers({
+    count: configuration.MOBILITY_IOT_WORKERS, core, logger, port,
+    begin: () => ({ ...begin(), home: configuration.MOBILITY_HOME, logLevel: configuration.MOBILITY_LOG_LEVEL, clockOffsetMs: configuration.MOBILITY_CLOCK_OFFSET_SECONDS * 1000 }),
+  });
+  desk.broker = workers ? undefined : await openBroker({
+    ...begin(), core: desk, port, shared: false, clock, logger, events,
+    plain: { port: plainPort.port, isPassword: (vehicleId, secret) => isPassword(database.sql, vehicleId, secret) },
+  });
+  const broker = workers ?? desk.broker;
+  await tlsPort.remember(broker?.port ?? 0);
+  await plainPort.remember(desk.broker?.plainPort ?? 0);
+  const hourly = setInterval(() => {
+    const work = async () => {
+      material = await tlsMaterial(context, registry.authority);
+      broker?.show(material);
+      await dropUnbound(database.sql, clock.now());
+    };
+    work().catch((error: unknown) => logger.warn({ error }, 'certificates cannot be looked after; it is tried again in an hour'));
+  }, hourMs);
+  const host = publicHost(configuration);
+  const hostInUrl = host.includes(':') ? `[${host}]` : host;
+  return {
+    url: `mqtts://${hostInUrl}:${broker?.port}`,
+    plainUrl: `mqtt://${hostInUrl}:${desk.broker?.plainPort}`,
+    async close() {
+      clearInterval(hourly);
+      await broker?.close();
+    },
+  };
+}
+
 export const iotModule = defineModule<Operations>({
   name: 'iot',
   contract: iotContract,
   needs: [],
   migrations: new URL('./migrations/', import.meta.url),
   async start(context) {
-    const { database, configuration, clock, logger, events } = context;
-    const tlsPort = await rememberedPort(context, 'mqtts-port');
-    const plainPort = await rememberedPort(context, 'mqtt-port');
+    const { database, clock } = context;
     let unlockKeys = await currentUnlockKeys(context);
     const { core, registry } = await openCore(context);
     const { authority } = registry;
-    const material = () => tlsMaterial(context, authority);
-    const shown = await material();
-    const broker = await core.attach((brokerCore) => openBroker({
-      core: brokerCore, host: configuration.HOST, port: configuration.MOBILITY_MQTT_PORT || tlsPort.port, shared: false, material: shown, clock, logger, events, unlockKeys: bytes(unlockKeys),
-      plain: { port: plainPort.port, isPassword: (vehicleId, secret) => isPassword(database.sql, vehicleId, secret) },
-    }));
-    await tlsPort.remember(broker.port);
-    await plainPort.remember(broker.plainPort);
-    const host = publicHost(configuration);
-    const hostInUrl = host.includes(':') ? `[${host}]` : host;
-    const brokerUrl = `mqtts://${hostInUrl}:${broker.port}`;
-    const hourly = setInterval(() => {
-      const work = async () => {
-        broker.show(await material());
-        await dropUnbound(database.sql, clock.now());
-      };
-      work().catch((error: unknown) => logger.warn({ error }, 'certificates cannot be looked after; it is tried again in an hour'));
-    }, hourMs);
+    const listener = await openListener(context, { core, registry, unlockKeys: () => unlockKeys });
+    const brokerUrl = listener.url;
 
     return {
       handlers: {
@@ -105,7 +136,7 @@ export const iotModule = defineModule<Operations>({
         async issueCredentials({ params: { vehicleId } }) {
           const password = await issuePassword(database.sql, vehicleId, clock.now());
           core.endPlain(vehicleId);
-          return { clientId: vehicleId, userName: vehicleId, password, brokerUrl: `mqtt://${hostInUrl}:${broker.plainPort}`, unlockKeys };
+          return { clientId: vehicleId, userName: vehicleId, password, brokerUrl: listener.plainUrl, unlockKeys };
         },
         async issueClaim({ body }) {
           const { id, pem, expiresAt } = await registry.issueClaim(body.name, await readCertificateRequest(body.csrPem), body.validForDays);
@@ -128,8 +159,7 @@ export const iotModule = defineModule<Operations>({
         },
       },
       async stop() {
-        clearInterval(hourly);
-        await broker.close();
+        await listener.close();
         await core.stop();
       },
     };

@@ -104,9 +104,10 @@ export async function storeThing(sql: AnySql, thing: { vehicleId: string; provis
 
 /** What has happened to connections since the last time, in one statement. */
 export async function storeConnections(sql: AnySql, things: readonly ThingRow[]): Promise<void> {
+  const texts = (instant: (thing: ThingRow) => Date | null) => things.map((thing) => instant(thing)?.toISOString() ?? null);
   await sql`
     update things set connected_at = coalesce(change.connected_at, things.connected_at), disconnected_at = coalesce(change.disconnected_at, things.disconnected_at)
-    from unnest(${things.map(({ vehicleId }) => vehicleId)}::text[], ${things.map(({ connectedAt }) => connectedAt)}::timestamptz[], ${things.map(({ disconnectedAt }) => disconnectedAt)}::timestamptz[])
+    from unnest(${things.map(({ vehicleId }) => vehicleId)}::text[], ${texts(({ connectedAt }) => connectedAt)}::text[]::timestamptz[], ${texts(({ disconnectedAt }) => disconnectedAt)}::text[]::timestamptz[])
       as change (vehicle_id, connected_at, disconnected_at)
     where things.vehicle_id = change.vehicle_id`;
 }
