@@ -1,5 +1,6 @@
 /** State machines are data in the domain; here they are drawn into the READMEs of their modules. */
 import { bookingLifeCycle } from '../../server/services/booking/domain/life-cycle.ts';
+import { incidentLifeCycle } from '../../server/services/incident/domain/life-cycle.ts';
 import { paymentTransitions } from '../../server/services/payment/domain/life-cycle.ts';
 import { commandLifeCycle } from '../../server/services/vehicle/domain/commands.ts';
 import { mermaid } from './markdown.ts';
@@ -19,6 +20,7 @@ const byState = (machine: Record<string, Record<string, string>>): LifeCycle['tr
 
 export const lifeCycles: readonly LifeCycle[] = [
   { readme: 'server/services/booking/README.md', transitions: byEvent(bookingLifeCycle) },
+  { readme: 'server/services/incident/README.md', transitions: byEvent(incidentLifeCycle) },
   { readme: 'server/services/payment/README.md', transitions: paymentTransitions },
   { readme: 'server/services/vehicle/README.md', transitions: byState(commandLifeCycle) },
 ];

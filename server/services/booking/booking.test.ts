@@ -287,3 +287,9 @@ describe('the return', () => {
     await eventually(async () => (await world.process.ports.blobs.head(`photos/${photoId}`)) === undefined);
   });
 });
+
+test('BOOKING-21: other modules learn who rides which vehicle, from when to when', async () => {
+  const id = await ride();
+  expect(await world.booking.getRide({ params: { bookingId: id } })).toEqual({ riderId: rider.subject, vehicleId, startedAt: world.clock.now().toISOString(), endedAt: null });
+  expect(await refusal(world.booking.getRide({ params: { bookingId: v7() } }))).toBe('not-found');
+});

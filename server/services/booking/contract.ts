@@ -162,6 +162,10 @@ export const bookingContract = defineContract({
       method: 'GET', path: '/internal/booking/riders/{riderId}/open', summary: 'Whether a rider has a booking that is not finished', access: internal, public: false,
       params: z.object({ riderId: Id }), status: 200, response: z.object({ open: z.boolean() }), errors: [],
     },
+    getRide: {
+      method: 'GET', path: '/internal/booking/bookings/{bookingId}/ride', summary: 'Who rides which vehicle, from when to when', access: internal, public: false,
+      params: bookingParams, status: 200, response: z.object({ riderId: Id, vehicleId: VehicleId, startedAt: Instant.nullable(), endedAt: Instant.nullable() }), errors: ['not-found'],
+    },
   },
   events: {
     reserved: changed('reserved'),

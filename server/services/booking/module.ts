@@ -15,7 +15,7 @@ import { countByState, deleteQuotesBefore, erasePerson, findBooking, hasOpenBook
 
 type Operations = typeof bookingContract.operations;
 
-function readHandlers(services: BookingServices): Pick<Handlers<Operations>, 'listBookings' | 'getBooking' | 'confirmPayment' | 'countBookings' | 'hasOpenBooking'> {
+function readHandlers(services: BookingServices): Pick<Handlers<Operations>, 'listBookings' | 'getBooking' | 'confirmPayment' | 'countBookings' | 'hasOpenBooking' | 'getRide'> {
   const { clock, database } = services.context;
   const { sql } = database;
   return {
@@ -39,6 +39,11 @@ function readHandlers(services: BookingServices): Pick<Handlers<Operations>, 'li
     },
     countBookings: async () => ({ bookings: Object.fromEntries((await countByState(sql)).map(({ state, count }) => [state, count])) }),
     hasOpenBooking: async (call) => ({ open: await hasOpenBooking(sql, call.params.riderId) }),
+    async getRide(call) {
+      const row = await findBooking(sql, call.params.bookingId);
+      if (!row) throw new Problem('not-found', 'no such booking');
+      return { riderId: row.riderId, vehicleId: row.vehicleId, startedAt: row.startedAt?.toISOString() ?? null, endedAt: row.endedAt?.toISOString() ?? null };
+    },
   };
 }
 

@@ -8,6 +8,8 @@ import { VehicleId } from '../vehicle/contract.ts';
 
 const staff = { roles: ['staff', 'admin', 'machine'], scope: 'incidents:manage' } as const;
 const rider = { roles: ['rider', 'staff', 'admin'], scope: 'incidents:answer' } as const;
+/** What people write: anything but the one character that no database keeps. */
+const words = (most: number) => z.string().max(most).regex(/^[^\u0000]*$/);
 const incidentParams = z.object({ incidentId: Id });
 
 export const IncidentKind = z.enum(['collision', 'tamper', 'manual']);
@@ -61,28 +63,28 @@ export const incidentContract = defineContract({
     },
     openIncident: {
       method: 'POST', path: '/v1/incidents', summary: 'Open an incident by hand', access: staff, public: true, idempotent: true,
-      body: z.strictObject({ vehicleId: VehicleId, severity: Severity, text: z.string().min(1).max(2000) }), status: 201, response: Incident, errors: ['not-found'],
+      body: z.strictObject({ vehicleId: VehicleId, severity: Severity, text: words(2000).min(1) }), status: 201, response: Incident, errors: ['not-found'],
     },
     assignIncident: {
-      method: 'POST', path: '/v1/incidents/{incidentId}/assign', summary: 'Send a staff member there', access: staff, public: true, params: incidentParams, body: z.strictObject({ assignee: z.string().min(1).max(200).optional().describe('the caller without it') }),
+      method: 'POST', path: '/v1/incidents/{incidentId}/assign', summary: 'Send a staff member there', access: staff, public: true, params: incidentParams, body: z.strictObject({ assignee: words(200).min(1).optional().describe('the caller without it') }),
       status: 200, response: Incident, errors: ['not-found', 'incident-state'],
     },
     arriveAtIncident: {
       method: 'POST', path: '/v1/incidents/{incidentId}/arrive', summary: 'The staff member is there', access: staff, public: true, params: incidentParams, status: 200, response: Incident, errors: ['not-found', 'incident-state'],
     },
     noteIncident: {
-      method: 'POST', path: '/v1/incidents/{incidentId}/notes', summary: 'Write into the timeline', access: staff, public: true, idempotent: true, params: incidentParams, body: z.strictObject({ text: z.string().min(1).max(2000) }), status: 201, response: TimelineEntry, errors: ['not-found', 'incident-state'],
+      method: 'POST', path: '/v1/incidents/{incidentId}/notes', summary: 'Write into the timeline', access: staff, public: true, idempotent: true, params: incidentParams, body: z.strictObject({ text: words(2000).min(1) }), status: 201, response: TimelineEntry, errors: ['not-found', 'incident-state'],
     },
     closeIncident: {
       method: 'POST', path: '/v1/incidents/{incidentId}/close', summary: 'Close it; the vehicle can be enabled again with it', access: staff, public: true, params: incidentParams,
-      body: z.strictObject({ resolution: z.string().min(1).max(2000), enableVehicle: z.boolean().default(false) }), status: 200, response: Incident, errors: ['not-found', 'incident-state'],
+      body: z.strictObject({ resolution: words(2000).min(1), enableVehicle: z.boolean().default(false) }), status: 200, response: Incident, errors: ['not-found', 'incident-state'],
     },
     listMyChecks: {
       method: 'GET', path: '/v1/me/checks', summary: 'Whether somebody asks if you are all right', access: rider, public: true, status: 200, response: z.object({ items: z.array(RiderCheck) }), errors: [],
     },
     answerCheck: {
       method: 'POST', path: '/v1/me/checks/{incidentId}', summary: 'Say that you are all right, or need help; a later answer counts instead', access: rider, public: true, params: incidentParams,
-      body: z.strictObject({ answer: z.enum(['fine', 'help']), text: z.string().max(1000).optional() }), status: 200, response: RiderCheck, errors: ['not-found', 'incident-state'],
+      body: z.strictObject({ answer: z.enum(['fine', 'help']), text: words(1000).optional() }), status: 200, response: RiderCheck, errors: ['not-found', 'incident-state'],
     },
   },
   events: {

@@ -1,11 +1,52 @@
 import { defineModule } from '../../module.ts';
+import { iotContract } from '../../iot/contract.ts';
+import { bookingContract } from '../booking/contract.ts';
+import { telemetryContract } from '../telemetry/contract.ts';
+import { userContract } from '../user/contract.ts';
+import { vehicleContract } from '../vehicle/contract.ts';
+import { attachTelemetry, commandVehicle } from './aftermath.ts';
+import { followAlerts } from './alerts.ts';
 import { incidentContract } from './contract.ts';
+import type { IncidentServices } from './incidents.ts';
+import { askRider, closeByItself, noteSilence, riderHandlers } from './rider.ts';
+import { lookHandlers, staffHandlers } from './staff.ts';
+import { erasePerson } from './store.ts';
+import { IncidentStreams } from './stream.ts';
 
 type Operations = typeof incidentContract.operations;
+
+/** What happens by itself, at a time. */
+function react(services: IncidentServices): void {
+  const { database } = services.context;
+  database.onTimer('ask-rider', ({ key, attempt }) => askRider(services, key, attempt));
+  database.onTimer('rider-silent', ({ key }) => noteSilence(services, key));
+  database.onTimer('close-by-itself', ({ key }) => closeByItself(services, key));
+  database.onTimer('disable-vehicle', ({ key, payload }) => commandVehicle(services, 'disable', key, payload));
+  database.onTimer('enable-vehicle', ({ key, payload }) => commandVehicle(services, 'enable', key, payload));
+  database.onTimer('attach-telemetry', ({ key, payload }) => attachTelemetry(services, key, payload));
+}
 
 export const incidentModule = defineModule<Operations>({
   name: 'incident',
   contract: incidentContract,
   needs: ['booking', 'telemetry', 'vehicle'],
-  start: async () => ({}),
+  migrations: new URL('./migrations/', import.meta.url),
+  async start(context) {
+    const { database, events, metrics } = context;
+    const streams = new IncidentStreams();
+    const services: IncidentServices = { context, streams, bookings: context.client(bookingContract), telemetry: context.client(telemetryContract), vehicles: context.client(vehicleContract) };
+    react(services);
+    const { erased } = userContract.events;
+    database.consume([erased], (event, { sql }) => erasePerson(sql, erased.data.parse(event.data).riderId));
+    metrics.gauge('incident_streams_open', 'Open streams of incidents', () => streams.openStreams);
+    // Not through the inbox: the topic is busy, the alerts in it are few, and each has an id that is kept for good.
+    const alerts = events.subscribe({ group: 'incident-alerts', topics: [iotContract.events.alertRaised.topic], maximumBatch: 500, handle: (batch) => database.whileReachable(() => followAlerts(services, batch)) });
+    return {
+      handlers: { ...lookHandlers(services), ...staffHandlers(services), ...riderHandlers(services) },
+      async stop() {
+        streams.close();
+        await alerts.close();
+      },
+    };
+  },
 });
