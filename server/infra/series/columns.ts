@@ -51,6 +51,15 @@ export function gather(kind: ColumnKind, values: Float64Array, order: Int32Array
   return target;
 }
 
+/** A real with as many digits as tell it from its neighbours: 19.9, not 19.899999618530273. */
+export function shortestReal(value: number): number {
+  for (const digits of [7, 8]) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
+}
+
 /** A stored value as it is read; null is no value. */
 export function valueAt(kind: ColumnKind, values: ColumnArray, row: number): number | null {
   const value = values[row] as number;
@@ -59,7 +68,7 @@ export function valueAt(kind: ColumnKind, values: ColumnArray, row: number): num
   return Number.isNaN(value) ? null : value;
 }
 
-const emptyColumn = (kind: ColumnKind, length: number): ColumnArray => makers[kind](length);
+export const emptyColumn = (kind: ColumnKind, length: number): ColumnArray => makers[kind](length);
 
 export const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
@@ -90,14 +99,24 @@ export function writeLoose(block: Block, begin: number, end: number, target: Uin
   return position;
 }
 
-/** @param layout empty when only the keys were read */
-export function readLoose(bytes: Uint8Array, rows: number, layout: Layout): Block {
-  const block: Block = { rows, subject: new Uint8Array(rows), timeMs: new Uint32Array(rows), sequence: new Float64Array(rows), columns: layout.map(([, kind]) => emptyColumn(kind, rows)) };
+export const emptyBlock = (rows: number, layout: Layout): Block => ({
+  rows, subject: new Uint8Array(rows), timeMs: new Uint32Array(rows), sequence: new Float64Array(rows), columns: layout.map(([, kind]) => emptyColumn(kind, rows)),
+});
+
+/** Reads a loose segment into a block from the row `first`. */
+export function readLooseInto(block: Block, first: number, bytes: Uint8Array, rows: number): void {
   let position = 0;
   for (const part of partsOf(block)) {
-    const target = bytesOf(part);
+    const width = part.byteLength / block.rows;
+    const target = bytesOf(part).subarray(first * width, (first + rows) * width);
     target.set(bytes.subarray(position, position + target.length));
     position += target.length;
   }
+}
+
+/** @param layout empty when only the keys were read */
+export function readLoose(bytes: Uint8Array, rows: number, layout: Layout): Block {
+  const block = emptyBlock(rows, layout);
+  readLooseInto(block, 0, bytes, rows);
   return block;
 }

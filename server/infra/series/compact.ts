@@ -2,7 +2,8 @@
  * Columns packed for keeping: differences from row to row, each byte of all rows together, then Zstandard.
  * Measurements come with few decimals, so most columns become small whole numbers.
  */
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
 import { bytesOf, type ColumnArray } from './columns.ts';
 
 /** A column as it is packed; `counter` is for whole numbers up to 2^53. */
@@ -128,10 +129,12 @@ function takeBits(target: Packable, planes: Uint8Array, at: number): number {
   return at + width * rows;
 }
 
+/** On another thread: others have their turn meanwhile. */
+const compress = promisify(zstdCompress);
 const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** @param columns of the same length; each is preceded by one byte: the factor under which it is whole, counted from 1, or 0 */
-export function pack(kinds: readonly PackedKind[], columns: readonly Packable[]): Buffer {
+export function pack(kinds: readonly PackedKind[], columns: readonly Packable[]): Promise<Buffer> {
   const rows = columns[0]?.length ?? 0;
   const planes = Buffer.allocUnsafe(columns.length + rows * columns.length * 8);
   let at = 0;
@@ -142,7 +145,7 @@ export function pack(kinds: readonly PackedKind[], columns: readonly Packable[])
     if (kind === 'counter') at = putCounter(values, planes, at);
     else at = factor > 0 ? putWhole(values, factor, planes, at) : putBits(values, planes, at);
   }
-  return zstdCompressSync(planes.subarray(0, at), compression);
+  return compress(planes.subarray(0, at), compression);
 }
 
 export function unpack(kinds: readonly PackedKind[], bytes: Uint8Array, rows: number): ColumnArray[] {

@@ -63,8 +63,12 @@ export interface SeriesTable {
   read(subject: string, fromMs: number, toMs: number, options?: { limit?: number; after?: { timeMs: number; sequence: number }; maximumPoints?: number; keepExtremesOf?: string }): Promise<SeriesPoint[]>;
   /** Aggregates of one subject, or of all subjects together. */
   aggregate(subject: string | undefined, fromMs: number, toMs: number, interval: 'minute' | 'hour'): Promise<SeriesAggregate[]>;
-  /** Makes partitions ahead, brings aggregates up to date, compresses, drops what is too old. Safe to run twice at once. */
-  applyPolicies(): Promise<{ created: number; compressed: number; dropped: number }>;
+  /**
+   * Makes partitions ahead, brings aggregates up to date, compresses, drops what is too old. Safe to run twice at once.
+   * One call does a bounded amount of work, and the next goes on from there; what `signal` ends is gone on with, too.
+   * @returns how many partitions were made, compressed to their end, and dropped
+   */
+  applyPolicies(options?: { signal?: AbortSignal }): Promise<{ created: number; compressed: number; dropped: number }>;
   /** What it takes on the disk. */
   size(): Promise<{ rows: number; bytes: number; compressedBytes: number; partitions: number }>;
 }

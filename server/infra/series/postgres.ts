@@ -8,6 +8,7 @@ import type { Logger, Metrics } from '../observability/port.ts';
 import { prepareSchema, roleOf, schemaOf } from '../sql/migrations.ts';
 import { checkRows, everybody, within } from './batch.ts';
 import { type Layout, layoutOf } from './columns.ts';
+import { applyPolicies } from './policies.ts';
 import type { SeriesDefinition, SeriesStore, SeriesTable } from './port.ts';
 import { SeriesReader } from './reading.ts';
 import { Subjects } from './subjects.ts';
@@ -20,8 +21,13 @@ export interface PostgresSeriesOptions {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  /** A call of `applyPolicies` begins nothing new after this long. */
+  policyBudgetMs?: number;
+  /** For tests: told between the steps of a policy; what it throws ends the step as a cut would. */
+  onPolicyStep?: (step: string) => void;
 }
 
+const defaultPolicyBudgetMs = 10_000;
 const poolSize = 4;
 /** Clocks of vehicles go wrong; what is later than this is not history. */
 const futureLimitMs = 10 * 60_000;
@@ -39,7 +45,19 @@ function connect(url: string, owner: string): Sql {
   }) as Sql;
 }
 
+interface TableOptions {
+  sql: Sql;
+  clock: Clock;
+  metrics: Metrics;
+  definition: SeriesDefinition;
+  widths: PartitionWidths;
+  policyBudgetMs: number;
+  onPolicyStep: (step: string) => void;
+  isClosing: () => boolean;
+}
+
 class PostgresSeriesTable implements SeriesTable {
+  readonly #options: TableOptions;
   readonly #sql: Sql;
   readonly #clock: Clock;
   readonly #metrics: Metrics;
@@ -50,7 +68,9 @@ class PostgresSeriesTable implements SeriesTable {
   readonly #writer: SeriesWriter;
   readonly #reader: SeriesReader;
 
-  constructor({ sql, clock, metrics, definition, widths }: { sql: Sql; clock: Clock; metrics: Metrics; definition: SeriesDefinition; widths: PartitionWidths }) {
+  constructor(tableOptions: TableOptions) {
+    const { sql, clock, metrics, definition, widths } = tableOptions;
+    this.#options = tableOptions;
     this.#sql = sql;
     this.#clock = clock;
     this.#metrics = metrics;
@@ -66,7 +86,7 @@ class PostgresSeriesTable implements SeriesTable {
   write: SeriesTable['write'] = async (rows) => {
     checkRows(rows, this.#layout);
     const nowMs = this.#clock.nowMs();
-    const batch = within(rows, await this.#subjects.numbersOf(rows.subject), nowMs - this.#definition.retainForMs, nowMs + futureLimitMs);
+    const batch = within(rows, await this.#subjects.numbersOf(rows.subject), Math.max(0, nowMs - this.#definition.retainForMs), nowMs + futureLimitMs);
     const outside = rows.subject.length - batch.chosen.length;
     const written = batch.chosen.length > 0 ? await this.#writer.write(batch) : 0;
     const known = batch.chosen.length - written;
@@ -86,7 +106,13 @@ class PostgresSeriesTable implements SeriesTable {
     return number === undefined ? [] : this.#reader.aggregate(number, fromMs, toMs, interval);
   };
 
-  applyPolicies: SeriesTable['applyPolicies'] = async () => ({ created: 0, compressed: 0, dropped: 0 });
+  applyPolicies: SeriesTable['applyPolicies'] = ({ signal } = {}) => {
+    const deadline = performance.now() + this.#options.policyBudgetMs;
+    return applyPolicies({
+      sql: this.#sql, tables: this.#tables, layout: this.#layout, definition: this.#definition, widths: this.#options.widths, nowMs: this.#clock.nowMs(), onStep: this.#options.onPolicyStep,
+      isEnough: () => performance.now() > deadline || signal?.aborted === true || this.#options.isClosing(),
+    });
+  };
 
   size: SeriesTable['size'] = async () => {
     const { name, loose, compact, sums, subjects } = this.#tables;
@@ -111,7 +137,8 @@ async function prepareOwner(url: string, owner: string): Promise<void> {
 }
 
 /** Opens no connection before the first table is opened. */
-export function openPostgresSeries({ url, clock, metrics }: PostgresSeriesOptions): SeriesStore {
+export function openPostgresSeries({ url, clock, metrics, policyBudgetMs = defaultPolicyBudgetMs, onPolicyStep = () => undefined }: PostgresSeriesOptions): SeriesStore {
+  let isClosing = false;
   const pools = new Map<string, Promise<Sql>>();
   const poolOf = (owner: string): Promise<Sql> => {
     let pool = pools.get(owner);
@@ -127,9 +154,10 @@ export function openPostgresSeries({ url, clock, metrics }: PostgresSeriesOption
       checkDefinition(definition);
       const sql = await poolOf(owner);
       const { sumsPartitionMs } = await prepareTables(sql, definition);
-      return new PostgresSeriesTable({ sql, clock, metrics, definition, widths: { partitionMs: definition.partitionMs, sumsPartitionMs } });
+      return new PostgresSeriesTable({ sql, clock, metrics, definition, policyBudgetMs, onPolicyStep, isClosing: () => isClosing, widths: { partitionMs: definition.partitionMs, sumsPartitionMs } });
     },
     async close() {
+      isClosing = true;
       const opened = await Promise.allSettled(pools.values());
       await Promise.all(opened.filter((pool) => pool.status === 'fulfilled').map((pool) => pool.value.end({ timeout: 5 })));
     },

@@ -1,6 +1,6 @@
 import type { Sql } from 'postgres';
 import { everybody, bucketOf } from './batch.ts';
-import { type ColumnArray, type Layout, readLoose, valueAt } from './columns.ts';
+import { type ColumnArray, type Layout, readLoose, shortestReal, valueAt } from './columns.ts';
 import type { SeriesAggregate, SeriesPoint, SeriesTable } from './port.ts';
 import { type Run, rowsOfSubject, runsOf } from './rows.ts';
 import { addSummaries, addValue, intervalMs, readRawSummaries, type Summaries, Summing, toAggregates, unpackSummaries } from './summaries.ts';
@@ -54,7 +54,10 @@ export class SeriesReader {
 
   #pointOf({ timeMs, sequence, columns, row }: Found): SeriesPoint {
     const values: SeriesPoint['values'] = {};
-    for (const [index, [name, kind]] of this.#options.layout.entries()) values[name] = valueAt(kind, columns[index] as ColumnArray, row);
+    for (const [index, [name, kind]] of this.#options.layout.entries()) {
+      const value = valueAt(kind, columns[index] as ColumnArray, row);
+      values[name] = kind === 'real' && value !== null ? shortestReal(value) : value;
+    }
     return { timeMs, sequence, values };
   }
 
@@ -137,7 +140,7 @@ export class SeriesReader {
       else if (subject === everybody) addSummaries(sums, readRawSummaries(data, aggregated.length), interval);
       else addSummaries(sums, sumsOfLoose({ partition, rows, data }, subject, layout, aggregated).values(), interval);
     }
-    return toAggregates(sums, aggregated, firstMs, toMs, interval);
+    return toAggregates(sums, aggregated.map((name) => ({ name, isReal: layout.some(([column, kind]) => column === name && kind === 'real') })), { fromMs: firstMs, toMs });
   }
 }
 
@@ -150,7 +153,7 @@ function sumsOfLoose({ partition, rows, data }: { partition: number; rows: numbe
 }
 
 /** Adds one stored row to sums. */
-export function addRow(summing: Summing, { timeMs, sequence, columns, row }: Found, layout: Layout, aggregated: readonly string[]): void {
+function addRow(summing: Summing, { timeMs, sequence, columns, row }: Found, layout: Layout, aggregated: readonly string[]): void {
   const sum = summing.row(timeMs);
   for (const [index, name] of aggregated.entries()) {
     const column = layout.findIndex(([candidate]) => candidate === name);

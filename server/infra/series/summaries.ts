@@ -1,6 +1,6 @@
 /** Sums by minute that can be added to each other: of a write, of a subject, of everybody. */
 import { pack, type PackedKind, unpack } from './compact.ts';
-import { bytesOf, type ColumnArray } from './columns.ts';
+import { bytesOf, type ColumnArray, shortestReal } from './columns.ts';
 import type { SeriesAggregate } from './port.ts';
 
 const minuteMs = 60_000;
@@ -105,12 +105,12 @@ export function* readRawSummaries(bytes: Uint8Array, columns: number): Generator
 const kindsOf = (columns: number): PackedKind[] => Array.from({ length: widthOf(columns) }, () => 'double');
 
 /** Packed for keeping: four bytes that say how many, then the columns. */
-export function packSummaries(sums: Summaries, columns: number): Buffer {
+export async function packSummaries(sums: Summaries, columns: number): Promise<Buffer> {
   const sorted = [...sums.values()].sort((one, other) => (one[0] as number) - (other[0] as number));
   const header = Buffer.alloc(4);
   header.writeUInt32LE(sorted.length);
   const turned = kindsOf(columns).map((_, index) => Float64Array.from(sorted, (summary) => summary[index] as number));
-  return Buffer.concat([header, pack(kindsOf(columns), turned)]);
+  return Buffer.concat([header, await pack(kindsOf(columns), turned)]);
 }
 
 export function* unpackSummaries(bytes: Buffer, columns: number): Generator<Float64Array> {
@@ -119,15 +119,16 @@ export function* unpackSummaries(bytes: Buffer, columns: number): Generator<Floa
   for (let row = 0; row < count; row++) yield Float64Array.from(turned, (values) => values[row] as number);
 }
 
-/** As the port gives them, those that begin from `fromMs` (its interval included) to `toMs` (excluded). */
-export function toAggregates(sums: Summaries, names: readonly string[], fromMs: number, toMs: number, interval: keyof typeof lengthsMs): SeriesAggregate[] {
-  const firstMs = Math.floor(fromMs / lengthsMs[interval]) * lengthsMs[interval];
-  return [...sums.values()].filter((summary) => (summary[0] as number) >= firstMs && (summary[0] as number) < toMs).sort((one, other) => (one[0] as number) - (other[0] as number)).map((summary) => ({
+/** As the port gives them, those that begin in a range. @param columns the aggregated ones, in their order */
+export function toAggregates(sums: Summaries, columns: readonly { name: string; isReal: boolean }[], { fromMs, toMs }: { fromMs: number; toMs: number }): SeriesAggregate[] {
+  const inRange = [...sums.values()].filter(([startMs = 0]) => startMs >= fromMs && startMs < toMs).sort(([one = 0], [other = 0]) => one - other);
+  return inRange.map((summary) => ({
     timeMs: summary[0] as number,
     count: summary[1] as number,
-    columns: Object.fromEntries(names.map((name, index) => {
+    columns: Object.fromEntries(columns.map(({ name, isReal }, index) => {
       const [count = 0, minimum = 0, maximum = 0, sum = 0, , , last = 0] = summary.subarray(2 + index * perColumn, 2 + (index + 1) * perColumn);
-      return [name, count > 0 ? { minimum, maximum, mean: sum / count, last } : null];
+      const shown = isReal ? shortestReal : (value: number) => value;
+      return [name, count > 0 ? { minimum: shown(minimum), maximum: shown(maximum), mean: sum / count, last: shown(last) } : null];
     })),
   }));
 }

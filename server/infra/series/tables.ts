@@ -67,15 +67,13 @@ export async function prepareTables(sql: Sql, definition: SeriesDefinition): Pro
   });
 }
 
-const suffixOf = (start: number): string => (start < 0 ? `before_${-start}` : String(start));
-const startOf = (suffix: string): number => (suffix.startsWith('before_') ? -Number(suffix.slice('before_'.length)) : Number(suffix));
-
-export const partitionTable = (parent: string, start: number): string => `${parent}_${suffixOf(start)}`;
+/** @param start not before 1970 */
+export const partitionTable = (parent: string, start: number): string => `${parent}_${start}`;
 
 /** Beginnings of the partitions that a table has, in order. */
 export async function partitionStarts(sql: Sql | TransactionSql, parent: string): Promise<number[]> {
   const rows = await sql<{ name: string }[]>`select child.relname as name from pg_inherits join pg_class child on child.oid = inhrelid where inhparent = to_regclass(${parent})`;
-  return rows.map(({ name }) => startOf(name.slice(parent.length + 1))).sort((one, other) => one - other);
+  return rows.map(({ name }) => Number(name.slice(parent.length + 1))).sort((one, other) => one - other);
 }
 
 /** Attaching waits for nobody who reads or writes other partitions; making a partition in place would. */
