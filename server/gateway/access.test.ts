@@ -23,7 +23,7 @@ const headers = { 'idempotency-key': 'matrix' };
 
 test('GATEWAY-02: the public operations that need no token are these and no others', () => {
   const open = publicOperations().filter(({ operation }) => operation.access === 'anyone').map(({ module, name }) => `${module}.${name}`).toSorted();
-  expect(open).toEqual(['user.registerRider', 'vehicle.listBays', 'vehicle.listCities', 'vehicle.listZones']);
+  expect(open).toEqual(['rollout.getArchive', 'user.registerRider', 'vehicle.listBays', 'vehicle.listCities', 'vehicle.listZones']);
 });
 
 test.each(guarded.map((entry) => [`${entry.operation.method} ${entry.operation.path}`, entry] as const))('GATEWAY-02: %s', async (_name, { module, name, operation }) => {

@@ -6,7 +6,10 @@ import { iotContract } from '../../iot/contract.ts';
 import type { Module } from '../../module.ts';
 import { moduleOf, startModules, type TestProcess } from '../../program/testing.ts';
 import { bookingContract } from '../../services/booking/contract.ts';
+import { incidentContract } from '../../services/incident/contract.ts';
 import { paymentContract } from '../../services/payment/contract.ts';
+import { rolloutContract } from '../../services/rollout/contract.ts';
+import { telemetryContract } from '../../services/telemetry/contract.ts';
 import { userModule } from '../../services/user/module.ts';
 import { vehicleContract } from '../../services/vehicle/contract.ts';
 import { type Contract, type Handlers, type Operations, RawReply } from '../../wire/contract.ts';
@@ -62,7 +65,12 @@ export async function startGateway(environment: Record<string, string> = {}): Pr
   const url = `http://localhost:${port}`;
   const methods: { riderId: string }[] = [];
   const process = await startModules([
-    gatewayModule, userModule, standIn(iotContract, reached),
+    gatewayModule, userModule, standIn(iotContract, reached), standIn(rolloutContract, reached),
+    standIn(telemetryContract, reached, { streamLive: async ({ signal }) => new RawReply('text/event-stream', ticks(signal, streams)) }),
+    standIn(incidentContract, reached, {
+      listIncidents: async () => ({ items: [] }),
+      streamIncidents: async ({ signal }) => new RawReply('text/event-stream', ticks(signal, streams)),
+    }),
     standIn(vehicleContract, reached, {
       countVehicles: async () => ({ vehicles: { scooter: { available: 2 } } }),
       listCities: async () => ({ items: [] }),

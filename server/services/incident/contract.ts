@@ -9,7 +9,7 @@ import { VehicleId } from '../vehicle/contract.ts';
 const staff = { roles: ['staff', 'admin', 'machine'], scope: 'incidents:manage' } as const;
 const rider = { roles: ['rider', 'staff', 'admin'], scope: 'incidents:answer' } as const;
 /** What people write: anything but the one character that no database keeps. */
-const words = (most: number) => z.string().max(most).regex(/^[^\u0000]*$/);
+const words = (most: number) => z.string().max(most).refine((text) => !text.includes('\0'), 'without the character U+0000');
 const incidentParams = z.object({ incidentId: Id });
 
 export const IncidentKind = z.enum(['collision', 'tamper', 'manual']);
