@@ -1,6 +1,6 @@
 /** What Rollout promises: signed bundles, brought to the fleet in stages that stop by themselves. */
 import { z } from 'zod';
-import { BundleManifest } from '../../../edge/protocol/bundle.ts';
+import { BundleManifest, KeySet } from '../../../edge/protocol/bundle.ts';
 import { defineContract, defineEvent } from '../../wire/contract.ts';
 import { Id, Instant, page, PageQuery } from '../../wire/schemas.ts';
 
@@ -29,11 +29,13 @@ export const StageReport = z.object({
   percent: z.number(), vehicles: z.int(), startedAt: Instant.nullable(), soakUntil: Instant.nullable(),
   queued: z.int(), inProgress: z.int(), succeeded: z.int(), failed: z.int(),
   gate: z.enum(['not-reached', 'waiting', 'passed', 'failed']), reasons: z.array(z.string()),
-  health: z.object({ heard: z.int(), silent: z.int(), crashing: z.int(), controlSilentPercent: z.number() }).nullable(),
+  health: z.object({ heard: z.int(), silent: z.int(), crashing: z.int(), controlSilentPercent: z.number(), controlCrashingPercent: z.number().optional() }).nullable(),
 });
 
 export const Rollout = z.object({
   id: Id, bundle: Bundle, state: RolloutState, stage: z.int().min(0), stages: z.array(StageReport), soakMinutes: z.number(), approveEachStage: z.boolean(), thresholds: Thresholds,
+  /** Vehicles that had it, or may have, and are told to go back; `undone` of them have. */
+  undo: z.object({ vehicles: z.int(), undone: z.int() }).optional(),
   reason: z.string().nullable(), createdAt: Instant, createdBy: z.string(), updatedAt: Instant,
 });
 export type Rollout = z.infer<typeof Rollout>;
@@ -64,6 +66,10 @@ export const rolloutContract = defineContract({
     resumeRollout: { method: 'POST', path: '/v1/rollouts/{rolloutId}/resume', summary: 'Go on', access: admin, public: true, params: rolloutParams, status: 200, response: Rollout, errors: ['not-found', 'rollout-state'] },
     approveRollout: { method: 'POST', path: '/v1/rollouts/{rolloutId}/approve', summary: 'Let the next stage begin', access: admin, public: true, params: rolloutParams, status: 200, response: Rollout, errors: ['not-found', 'rollout-state'] },
     rollBackRollout: { method: 'POST', path: '/v1/rollouts/{rolloutId}/roll-back', summary: 'Undo it everywhere', access: admin, public: true, params: rolloutParams, body: z.strictObject({ reason: z.string().min(1).max(500) }), status: 200, response: Rollout, errors: ['not-found', 'rollout-state'] },
+    getSigningKeys: {
+      method: 'GET', path: '/v1/bundle-keys', summary: 'The keys that bundles are signed with now: what a vehicle is built with', access: 'anyone', public: true, status: 200,
+      response: KeySet.extend({ counter: z.int().min(0) }), errors: [],
+    },
     rotateSigningKey: { method: 'POST', path: '/v1/bundle-keys/rotate', summary: 'A new key signs from now on; the old one has signed it, so vehicles follow', access: admin, public: true, status: 200, response: z.object({ keyId: z.string() }), errors: [] },
   },
   events: {

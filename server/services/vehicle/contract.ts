@@ -229,6 +229,10 @@ export const vehicleContract = defineContract({
       method: 'GET', path: '/v1/cities/{cityId}/vehicles', summary: 'Every vehicle of a city, in whatever state, by id', access: staff, public: true,
       params: z.object({ cityId: CityDefinition.shape.id }), query: PageQuery, status: 200, response: page(Vehicle), errors: ['not-found'],
     },
+    listVehicleIds: {
+      method: 'GET', path: '/internal/vehicles/ids', summary: 'The ids of all vehicles, or of those of a city: whom an update is for', access: internal, public: false,
+      query: z.object({ cityId: CityDefinition.shape.id.optional() }), status: 200, response: z.object({ vehicleIds: z.array(VehicleId) }), errors: ['not-found'],
+    },
     putCity: {
       method: 'PUT', path: '/v1/cities/{cityId}', summary: 'Create a city or bring it up to a definition; vehicles that are no longer in it go out of service', access: { roles: ['admin', 'machine'], scope: 'cities:manage' }, public: true,
       params: z.object({ cityId: CityDefinition.shape.id }), body: CityDefinition, bodyLimitBytes: 64 * 1024 * 1024,

@@ -67,7 +67,7 @@ function searchHandlers(services: VehicleServices): Part<'searchVehicles' | 'str
   };
 }
 
-function cityHandlers(services: VehicleServices): Part<'listCities' | 'listFleet' | 'putCity' | 'listBays' | 'listZones'> {
+function cityHandlers(services: VehicleServices): Part<'listCities' | 'listFleet' | 'listVehicleIds' | 'putCity' | 'listBays' | 'listZones'> {
   const { fleet, context } = services;
   return {
     async listCities() {
@@ -80,6 +80,10 @@ function cityHandlers(services: VehicleServices): Part<'listCities' | 'listFleet
       const ofCity = [...fleet.all()].filter(({ city, definition, id }) => city.summary.id === params.cityId && definition.listed && (cursor === undefined || id > cursor));
       const shown = ofCity.sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, limit);
       return { items: shown.map((vehicle) => presentVehicle(vehicle)), ...(ofCity.length > limit && { next: shown.at(-1)?.id }) };
+    },
+    async listVehicleIds({ query: { cityId } }) {
+      if (cityId !== undefined && !fleet.cities.has(cityId)) throw new Problem('not-found', `there is no city ${cityId}`);
+      return { vehicleIds: [...fleet.all()].filter(({ city, definition }) => definition.listed && (cityId === undefined || city.summary.id === cityId)).map(({ id }) => id) };
     },
     async putCity({ params, body }) {
       if (params.cityId !== body.id) throw new Problem('city-invalid', `the path says ${params.cityId}, the definition ${body.id}`);
