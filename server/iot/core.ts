@@ -133,7 +133,7 @@ export class DeviceCore {
         await this.#registry.succeed(certificateId, standing);
         this.#firstUses.add(certificateId);
         // Revoked between two of these lines: then the cache knows it.
-        return this.#judgeAgain(certificateId);
+        return await this.#judgeAgain(certificateId);
       }
       return 'accepted';
     } catch (error) {

@@ -58,7 +58,7 @@ function maximumConnections(): number {
 }
 
 /** Begins handshakes in the order of arrival, a few at a time. */
-class HandshakeQueue {
+export class HandshakeQueue {
   readonly #begin: (socket: Socket) => void;
   #waiting: Socket[] = [];
   #inFlight = 0;

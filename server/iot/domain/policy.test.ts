@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Allowance, isDeviceName, mayPublish, maySubscribe, PacketSizeGuard } from './policy.ts';
+import { topics } from '../../../edge/protocol/topics.ts';
+import { Allowance, createCertificateTopic, isMeantBy, maySubscribe, PacketSizeGuard, registerTopic, routeOf } from './policy.ts';
 
 const packet = (bytes: number): Uint8Array => {
   const header = [0x30];
@@ -35,11 +36,45 @@ describe('packet sizes', () => {
   });
 });
 
-test('IOT-05: names and topics with wildcards, levels or control characters are nobody', () => {
-  for (const name of ['', '#', '+', 'a/b', 'a b', 'a\u0000', 'x'.repeat(81)]) expect(isDeviceName(name, name)).toBe(false);
-  expect(isDeviceName('F-MC_1000:E.1', 'F-MC_1000:E.1')).toBe(true);
-  expect(mayPublish('a', 'vehicles/b/state')).toBe(false);
-  expect(maySubscribe('a', 'vehicles/+/commands')).toBe(false);
+const device = { kind: 'device', name: 'F-MC_1000:E.1' } as const;
+const claim = { kind: 'claim', name: 'F-MC_1000:E.1' } as const;
+/** Names that begin like ours, end like ours, or are longer or shorter. */
+const otherName = fc.stringMatching(/^[A-Za-z0-9:._-]{1,20}$/).filter((name) => name !== device.name);
+
+describe('what a device may say and hear', () => {
+  test.each([
+    [topics.telemetry(device.name), 'telemetry'], [topics.state(device.name), 'state'], [topics.alerts(device.name), 'alerts'], [topics.shadow(device.name, 'update', 'lights'), 'request'],
+    [topics.jobs(device.name, 'start-next'), 'request'], [topics.createCertificateFromCsr, 'request'], [topics.commands(device.name), undefined], [`vehicles/${device.name}/state/`, undefined],
+    [`vehicles/${device.name}x/state`, undefined], [`vehicles/${device.name}`, undefined], [`$aws/things/${device.name}`, undefined], [topics.unlockKeys, undefined], ['', undefined],
+  ])('IOT-05: %s is %s', (topic, route) => {
+    expect(routeOf(device, topic)).toBe(route);
+  });
+
+  test('IOT-05: no topic of another vehicle is a route, whatever its name', () => {
+    fc.assert(
+      fc.property(fc.oneof(otherName, otherName.map((name) => device.name + name), otherName.map((name) => name + device.name), fc.constant(device.name.slice(0, -1))), (name) => {
+        expect([topics.telemetry(name), topics.state(name), topics.alerts(name), topics.shadow(name, 'get'), topics.jobs(name, 'get')].map((topic) => routeOf(device, topic))).toEqual(Array(5).fill(undefined));
+        expect([topics.commands(name), topics.shadow(name, 'get'), `$aws/things/${name}/#`].map((topic) => maySubscribe(device, topic))).toEqual([false, false, false]);
+      }),
+    );
+  });
+
+  test('IOT-06: wildcards are granted below the own thing only', () => {
+    for (const filter of [`$aws/things/${device.name}/#`, `$aws/things/${device.name}/shadow/get/+`, `${topics.createCertificateFromCsr}/+`, `${registerTopic}/rejected`]) expect(maySubscribe(device, filter)).toBe(true);
+    for (const filter of ['#', '+/+', '$aws/#', '$aws/things/+/shadow/get/accepted', '$aws/things/#', `$aws/things/${device.name}/`, 'vehicles/+/commands', topics.createCertificateFromCsr, '$aws/certificates/#']) expect(maySubscribe(device, filter)).toBe(false);
+  });
+
+  test('IOT-17: a claim asks for certificates and hears the answers', () => {
+    expect([topics.createCertificateFromCsr, createCertificateTopic, registerTopic, topics.state(claim.name), topics.shadow(claim.name, 'get')].map((topic) => routeOf(claim, topic))).toEqual(['request', 'request', 'request', undefined, undefined]);
+    expect([`${registerTopic}/accepted`, topics.unlockKeys, topics.commands(claim.name), `$aws/things/${claim.name}/#`].map((filter) => maySubscribe(claim, filter))).toEqual([true, false, false, false]);
+  });
+
+  test('IOT-06: a filter means what MQTT says', () => {
+    const meant: [string, string][] = [['a/b', 'a/b'], ['a/+', 'a/b'], ['a/#', 'a/b/c'], ['a/#', 'a'], ['+/b', 'a/b'], ['a/+/c', 'a//c']];
+    const other: [string, string][] = [['a/b', 'a/b/c'], ['a/+', 'a'], ['a/+', 'a/b/c'], ['a/+/d', 'a/b/c'], ['a', 'b'], ['b/#', 'a/b']];
+    expect(meant.filter(([filter, topic]) => !isMeantBy(filter, topic))).toEqual([]);
+    expect(other.filter(([filter, topic]) => isMeantBy(filter, topic))).toEqual([]);
+  });
 });
 
 test('IOT-14: a connection may publish a burst, then only as much as time gives', () => {

@@ -2,6 +2,8 @@
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import type { CryptoKey } from 'jose';
+import { systemClock } from '../../infra/clock/system.ts';
 import type { Client } from '../../wire/contract.ts';
 import { iotContract } from '../contract.ts';
 
@@ -20,9 +22,10 @@ type Iot = Client<typeof iotContract.operations>;
 const signing = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 /** A key pair of its own and the request for a certificate. @param commonName what it asks to be called */
-export async function certificateRequest(commonName: string): Promise<{ csrPem: string; privateKeyPem: string }> {
-  const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
-  const csr = await x509.Pkcs10CertificateRequestGenerator.create({ name: [{ CN: [commonName] }], keys, signingAlgorithm: signing });
+export async function certificateRequest(commonName: string, key: { name: string; namedCurve?: string; modulusLength?: number } = signing): Promise<{ csrPem: string; privateKeyPem: string }> {
+  const algorithm = { ...key, hash: 'SHA-256', publicExponent: new Uint8Array([1, 0, 1]) };
+  const keys = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as { privateKey: CryptoKey; publicKey: CryptoKey };
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create({ name: [{ CN: [commonName] }], keys, signingAlgorithm: algorithm });
   return { csrPem: csr.toString('pem'), privateKeyPem: x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY') };
 }
 
@@ -44,7 +47,7 @@ export async function foreignCertificate(commonName: string, { expired = false }
   const dayMs = 86_400_000;
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: '01', name: [{ CN: [commonName] }, { OU: ['device'] }], keys, signingAlgorithm: signing,
-    notBefore: new Date(Date.now() - 2 * dayMs), notAfter: new Date(Date.now() + (expired ? -dayMs : dayMs)),
+    notBefore: systemClock(-2 * dayMs).now(), notAfter: systemClock(expired ? -dayMs : dayMs).now(),
   });
   return { certificatePem: certificate.toString('pem'), privateKeyPem: x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY') };
 }
