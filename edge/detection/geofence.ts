@@ -9,7 +9,7 @@ export interface GeofenceOptions {
   zones: Zones;
   /** How long fixes must agree before a crossing counts. Default 5,000. */
   minimumDwellMs?: number;
-  /** A fix closer to a border than this many times its standard deviation decides nothing. Default 2. */
+  /** A fix closer to a border than this many times its standard deviation decides nothing. Default 3. */
   accuracyFactor?: number;
   /** Nor does one closer than this, however accurate it says it is. Default 3. */
   marginMetres?: number;
@@ -37,7 +37,7 @@ class Monitor implements GeofenceMonitor {
   #newestMs = Number.NEGATIVE_INFINITY;
 
   constructor({ insideBefore = [], ...options }: GeofenceOptions) {
-    this.#options = { minimumDwellMs: 5000, accuracyFactor: 2, marginMetres: 3, worstAccuracyMetres: 50, ...options };
+    this.#options = { minimumDwellMs: 5000, accuracyFactor: 3, marginMetres: 3, worstAccuracyMetres: 50, ...options };
     const known = new Map(options.zones.ids.map((id, zone) => [id, zone]));
     for (const id of insideBefore) {
       const zone = known.get(id);

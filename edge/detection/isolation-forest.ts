@@ -14,8 +14,8 @@ export interface IsolationForest {
   cutFeatures: Int32Array;
   /** Values below go left. In a leaf: the path length that is added for the values that were left there. */
   cutValues: Float32Array;
-  /** The left child; the right one is the next. */
-  leftChildren: Int32Array;
+  /** The left child is the next node: trees lie in the order in which a walk from left to right meets their nodes. */
+  rightChildren: Int32Array;
 }
 
 const eulerGamma = 0.5772156649015329;
@@ -31,13 +31,13 @@ export function averagePathLength(count: number): number {
 
 /** @param values one for each feature. @returns from 0 to 1: near 0.5 and below is ordinary, near 1 is isolated */
 export function anomalyScore(forest: IsolationForest, values: ArrayLike<number>): number {
-  const { roots, cutFeatures, cutValues, leftChildren } = forest;
+  const { roots, cutFeatures, cutValues, rightChildren } = forest;
   let total = 0;
   for (let tree = 0; tree < roots.length; tree++) {
     let node = roots[tree] as number;
     let depth = 0;
     for (let feature = cutFeatures[node] as number; feature >= 0; feature = cutFeatures[node] as number) {
-      node = (leftChildren[node] as number) + ((values[feature] as number) < (cutValues[node] as number) ? 0 : 1);
+      node = (values[feature] as number) < (cutValues[node] as number) ? node + 1 : (rightChildren[node] as number);
       depth++;
     }
     total += depth + (cutValues[node] as number);
@@ -55,23 +55,40 @@ const averagePathLengths = {
   },
 };
 
-/** @throws ModelFileError, also when a node points where a walk would not end */
+/** @throws ModelFileError, also when the nodes are no whole trees */
 export function readForest(reader: PayloadReader): IsolationForest {
-  const features = reader.integer('the number of features', 1, 1000);
+  const features = reader.integer('the number of features', 1, 100);
   const sampleSize = reader.integer('the size of the sample', 2, 100_000);
   const trees = reader.integer('the number of trees', 1, 10_000);
   const nodes = reader.integer('the number of nodes', trees, 10_000_000);
-  const forest = { features, sampleSize, roots: reader.int32s(trees), cutFeatures: reader.int32s(nodes), cutValues: reader.numbers('a cut', nodes), leftChildren: reader.int32s(nodes) };
-  if (forest.roots.some((root) => root < 0 || root >= nodes)) throw new ModelFileError('a tree has no root');
-  for (let node = 0; node < nodes; node++) {
-    const feature = forest.cutFeatures[node] as number;
-    const left = forest.leftChildren[node] as number;
-    // Children come after their parent, so every walk ends.
-    if (feature >= features || (feature >= 0 && (left <= node || left + 1 >= nodes))) throw new ModelFileError(`node ${node} of the forest points nowhere`);
-  }
-  return forest;
+  const cutFeatures = Int32Array.from(reader.int8s(nodes));
+  const cutValues = reader.numbers('a cut', nodes);
+  if (cutFeatures.some((feature) => feature < -1 || feature >= features)) throw new ModelFileError('the forest cuts a feature that there is not');
+  return { features, sampleSize, cutFeatures, cutValues, ...joined(cutFeatures, trees) };
 }
 
-export function writeForest(writer: PayloadWriter, { features, sampleSize, roots, cutFeatures, cutValues, leftChildren }: IsolationForest): void {
-  writer.integer(features).integer(sampleSize).integer(roots.length).integer(cutFeatures.length).int32s(roots).int32s(cutFeatures).numbers(cutValues).int32s(leftChildren);
+/** Which nodes belong together follows from their order alone. */
+function joined(cutFeatures: Int32Array, trees: number): Pick<IsolationForest, 'roots' | 'rightChildren'> {
+  const rightChildren = new Int32Array(cutFeatures.length).fill(-1);
+  const roots: number[] = [];
+  /** Cuts whose right side has not begun. */
+  const open: number[] = [];
+  let isRoot = true;
+  for (const [node, feature] of cutFeatures.entries()) {
+    if (isRoot) roots.push(node);
+    isRoot = false;
+    if (feature >= 0) {
+      open.push(node);
+      continue;
+    }
+    const parent = open.pop();
+    if (parent === undefined) isRoot = true;
+    else rightChildren[parent] = node + 1;
+  }
+  if (!isRoot || roots.length !== trees) throw new ModelFileError('the nodes of the forest are no whole trees');
+  return { roots: Int32Array.from(roots), rightChildren };
+}
+
+export function writeForest(writer: PayloadWriter, { features, sampleSize, roots, cutFeatures, cutValues }: IsolationForest): void {
+  writer.integer(features).integer(sampleSize).integer(roots.length).integer(cutFeatures.length).int8s(Int8Array.from(cutFeatures)).numbers(cutValues);
 }

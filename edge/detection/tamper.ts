@@ -36,10 +36,10 @@ const movingForMs = 300;
 const tiltedDegrees = 30;
 /** How long a kind must be quiet before it can be told of again. */
 const quietMs = 30_000;
-/** So many unusual windows in a row, half a second apart. */
-const unusualWindows = 3;
+/** So many unusual windows in a row, half a second apart: one blow is in four windows of two seconds, and no attack. */
+export const unusualWindows = 5;
 /** A window that is calmer is never unusual, whatever else it is. */
-const weakestG = 0.1;
+export const weakestG = 0.1;
 const gapMs = 1000;
 const never = Number.NEGATIVE_INFINITY;
 
