@@ -58,7 +58,7 @@ describe.skipIf(!chromiumPath)('an imported car in the rider app', () => {
     await page.getByRole('button', { name: 'Add a card' }).click();
     await page.getByRole('button', { name: 'Visa Pays without questions' }).click();
     await expectAccessible(page, 'imported 02 price');
-    await page.getByRole('button', { name: /^Reserve, (NOK|kr)/ }).click();
+    await page.getByRole('button', { name: /^Reserve\s*(NOK|kr)/ }).click();
     await page.getByRole('timer').waitFor();
     await page.getByRole('button', { name: 'Unlock' }).click();
     await page.getByRole('heading', { name: 'On your way' }).waitFor();

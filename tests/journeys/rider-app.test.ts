@@ -40,6 +40,39 @@ async function signIn(page: Page, email: string): Promise<void> {
   await page.getByRole('button', { name: /^Sign in$|^Anmelden$/ }).click();
 }
 
+/** Plays an incident to the app: what the platform asks the rider, and what comes back. @returns the answers that were given, in order */
+async function askRider(page: Page, bookingId: string): Promise<string[]> {
+  const answers: string[] = [];
+  const check = (answer: string | null) => ({ incidentId: v7(), bookingId, occurredAt: new Date().toISOString(), askedAt: new Date().toISOString(), answerBy: new Date(Date.now() + 50_000).toISOString(), answer });
+  let asked = check(null);
+  await page.route('**/v1/me/checks', (route) => route.fulfill({ json: { items: [asked] } }));
+  await page.route('**/v1/me/checks/*', (route) => {
+    const { answer } = route.request().postDataJSON() as { answer: string };
+    answers.push(answer);
+    asked = { ...asked, answer };
+    return route.fulfill({ json: asked });
+  });
+  return answers;
+}
+
+/** Says "I need help", then that all is well after all, with the keyboard. */
+async function answerCheck(page: Page, { title, help, fine, close, screen }: { title: string; help: string; fine: string; close: string; screen: string }): Promise<void> {
+  const dialog = page.getByRole('alertdialog', { name: title });
+  await dialog.waitFor();
+  expect(await dialog.evaluate((element) => element === document.activeElement)).toBe(true);
+  await expectAccessible(page, `${screen} asked`);
+  await dialog.getByRole('button', { name: help }).click();
+  const answered = page.getByRole('alertdialog').filter({ has: page.getByRole('button', { name: close }) });
+  await answered.waitFor();
+  await expectAccessible(page, `${screen} help`);
+  for (const name of [fine, close]) {
+    await answered.getByRole('button', { name }).focus();
+    await page.keyboard.press('Enter');
+    if (name === fine) await answered.getByRole('button', { name: help }).waitFor();
+  }
+  await answered.waitFor({ state: 'detached' });
+}
+
 const mapIsDrawn = (page: Page): Promise<void> => page.locator('[data-map-ready=true] canvas').waitFor();
 
 describe.skipIf(!chromiumPath)('the rider app', () => {
@@ -94,12 +127,15 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     await page.getByRole('button', { name: 'Visa Pays without questions' }).waitFor();
     await expectAccessible(page, 'phone 07 wallet');
     await page.getByRole('button', { name: 'Visa Pays without questions' }).click();
-    await page.getByRole('button', { name: /^Reserve, €/ }).click();
+    await page.getByRole('button', { name: /^Reserve\s*€/ }).click();
     await page.getByRole('timer').waitFor();
     await expectAccessible(page, 'phone 08 reserved');
     await page.getByRole('button', { name: 'Unlock' }).click();
     await page.getByRole('heading', { name: 'On your way' }).waitFor();
     await expectAccessible(page, 'phone 09 riding');
+    const answers = await askRider(page, new URL(page.url()).pathname.split('/').at(-1) ?? '');
+    await answerCheck(page, { title: 'Are you all right?', help: 'I need help', fine: 'I’m fine', close: 'Close', screen: 'phone 09 check' });
+    expect(answers).toEqual(['help', 'fine']);
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('heading', { name: 'Paused and locked' }).waitFor();
     await page.getByRole('button', { name: 'Resume' }).click();
@@ -155,7 +191,7 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     await expectAccessible(page, 'desktop 04 vehicle');
     await page.getByRole('button', { name: 'Karte hinzufügen' }).click();
     await page.getByRole('button', { name: /3-D Secure/ }).click();
-    await page.getByRole('button', { name: /^Reservieren, / }).click();
+    await page.getByRole('button', { name: /^Reservieren/ }).click();
     await page.getByRole('heading', { name: 'Deine Bank fragt nach dir' }).waitFor();
     await expectAccessible(page, 'desktop 05 bank');
     await page.getByRole('button', { name: 'Bei der Bank bestätigen' }).click();

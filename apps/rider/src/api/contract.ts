@@ -1,6 +1,7 @@
 /** The shapes of the public API, taken from the server's contracts as types alone: no line of the server is bundled. */
 import type { z } from 'zod';
 import type { bookingContract } from '../../../../server/services/booking/contract.ts';
+import type { incidentContract, RiderCheck as RiderCheckSchema } from '../../../../server/services/incident/contract.ts';
 import type { paymentContract } from '../../../../server/services/payment/contract.ts';
 import type { userContract } from '../../../../server/services/user/contract.ts';
 import type { vehicleContract } from '../../../../server/services/vehicle/contract.ts';
@@ -13,6 +14,7 @@ export type { Profile } from '../../../../server/services/user/contract.ts';
 export type { Bay, Tariff, Vehicle, Zone } from '../../../../server/services/vehicle/contract.ts';
 
 type Operations = typeof bookingContract.operations &
+  Pick<typeof incidentContract.operations, 'listMyChecks' | 'answerCheck'> &
   typeof paymentContract.operations &
   typeof userContract.operations &
   typeof vehicleContract.operations;
@@ -36,6 +38,7 @@ export type Request<Name extends OperationName> = Without<{
 
 export type Reply<Name extends OperationName> = Output<Part<Name, 'response'>>;
 
+export type RiderCheck = z.output<typeof RiderCheckSchema>;
 export type Quote = Reply<'createQuote'>;
 export type VehicleDetails = Reply<'getVehicle'>;
 export type PaymentMethod = Reply<'listPaymentMethods'>['items'][number];

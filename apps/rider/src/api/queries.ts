@@ -3,10 +3,11 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useRef } from 'react';
 import { v7 } from 'uuid';
 import { isOpen, refreshIntervalMs } from '../domain/booking';
+import { checkIntervalMs } from '../domain/checks';
 import { type Box, growBox } from '../domain/distance';
 import { platformOrigin } from '../configuration';
 import { useApi, useSession } from '../session/session';
-import type { Booking, Reply, Request } from './contract';
+import type { Booking, Reply, Request, RiderCheck } from './contract';
 import { Failure } from './failure';
 import type { RouteName } from './routes';
 
@@ -62,6 +63,22 @@ export function useBookings() {
 /** The bookings that still need the rider, newest first. */
 export function useOpenBookings(): readonly Booking[] {
   return (useBookings().data?.items ?? []).filter(isOpen);
+}
+
+const none: readonly RiderCheck[] = [];
+
+/** Whether somebody asks if the rider is all right: listened for during a ride and shortly after. */
+export function useChecks(): readonly RiderCheck[] {
+  const { api, state } = useSession();
+  const bookings = useBookings().data?.items ?? [];
+  const intervalMs = checkIntervalMs(bookings, Date.now());
+  const { data } = useQuery({
+    queryKey: ['checks'],
+    queryFn: ({ signal }) => api.call('listMyChecks', {}, { signal }),
+    enabled: state === 'signed-in' && intervalMs !== false,
+    refetchInterval: intervalMs,
+  });
+  return intervalMs === false ? none : (data?.items ?? none);
 }
 
 export function useBooking(bookingId: string) {

@@ -6,7 +6,8 @@ type Called =
   | 'listPaymentMethods' | 'addPaymentMethod' | 'removePaymentMethod' | 'getReceipt'
   | 'listCities' | 'listBays' | 'listZones' | 'getVehicle' | 'searchVehicles' | 'streamVehicles'
   | 'createQuote' | 'createBooking' | 'listBookings' | 'getBooking' | 'confirmPayment' | 'unlock' | 'unlockRemotely'
-  | 'pause' | 'resume' | 'cancel' | 'uploadPhoto' | 'end' | 'giveFeedback';
+  | 'pause' | 'resume' | 'cancel' | 'uploadPhoto' | 'end' | 'giveFeedback'
+  | 'listMyChecks' | 'answerCheck';
 
 export const routes: { readonly [Name in Called]: Route<Name> } = {
   registerRider: ['POST', '/v1/riders'],
@@ -38,6 +39,8 @@ export const routes: { readonly [Name in Called]: Route<Name> } = {
   uploadPhoto: ['POST', '/v1/photos'],
   end: ['POST', '/v1/bookings/{bookingId}/end'],
   giveFeedback: ['POST', '/v1/bookings/{bookingId}/feedback'],
+  listMyChecks: ['GET', '/v1/me/checks'],
+  answerCheck: ['POST', '/v1/me/checks/{incidentId}'],
 };
 
 export type RouteName = keyof typeof routes;

@@ -17,6 +17,8 @@ interface ButtonProps {
   /** A second thing on the right, such as a price. */
   aside?: string;
   grow?: boolean;
+  /** For what is pressed in a hurry, with shaking hands. */
+  large?: boolean;
 }
 
 function coloursOf(kind: Kind, palette: Palette): { ground: string; text: 'onPrimary' | 'ink' | 'onSpark' | 'bad' | 'onLive'; border: string } {
@@ -36,14 +38,14 @@ function coloursOf(kind: Kind, palette: Palette): { ground: string; text: 'onPri
   }
 }
 
-export function Button({ title, onPress, kind = 'primary', icon, busy = false, disabled = false, aside, grow = false }: ButtonProps) {
+export function Button({ title, onPress, kind = 'primary', icon, busy = false, disabled = false, aside, grow = false, large = false }: ButtonProps) {
   const { palette, reducedMotion } = useTheme();
   const { ground, text, border } = coloursOf(kind, palette);
   const inactive = disabled || busy;
+  // Named by what it shows: a name of its own could differ from that for a moment, while a price changes.
   return (
     <Pressable
       role="button"
-      aria-label={aside ? `${title}, ${aside}` : title}
       aria-busy={busy}
       disabled={disabled}
       onPress={inactive ? undefined : onPress}
@@ -51,6 +53,7 @@ export function Button({ title, onPress, kind = 'primary', icon, busy = false, d
         styles.button,
         { backgroundColor: ground, borderColor: border },
         grow && styles.grow,
+        large && styles.large,
         disabled && { backgroundColor: palette.sunken, borderColor: palette.sunken },
         pressed && !inactive && (reducedMotion ? styles.pressedStill : styles.pressed),
       ]}
@@ -110,6 +113,7 @@ const styles = StyleSheet.create({
     gap: space.small,
   },
   grow: { flex: 1 },
+  large: { minHeight: 76 },
   title: { flexShrink: 1 },
   aside: { marginLeft: 'auto' },
   pressed: { transform: [{ scale: 0.98 }], opacity: 0.92 },

@@ -3,6 +3,7 @@ import { useEffect } from 'react';
 import { StyleSheet, View } from 'react-native';
 import { Route, Switch, useLocation } from 'wouter';
 import { useProfile } from '../api/queries';
+import { SafetyCheck } from '../components/SafetyCheck';
 import { Loading } from '../design/Surface';
 import { usePalette } from '../design/theme';
 import { useLanguage } from '../i18n/language';
@@ -63,7 +64,13 @@ export function Routes() {
   const screen = (): React.ReactNode => {
     if (path === '/callback') return <CallbackScreen />;
     if (state === 'restoring') return <Loading label={t('common.loading')} />;
-    if (state === 'signed-in') return <SignedIn />;
+    if (state === 'signed-in') {
+      return (
+        <SafetyCheck>
+          <SignedIn />
+        </SafetyCheck>
+      );
+    }
     return path === '/sign-up' ? <SignUpScreen /> : <WelcomeScreen />;
   };
   return (
