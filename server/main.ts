@@ -20,6 +20,10 @@ const commands: Record<string, Command> = {
     summary: 'print counts of vehicles, bookings, ledger and events as JSON',
     run: async (rest) => (await import('./program/commands/city.ts')).runCity(rest, process),
   },
+  watch: {
+    summary: 'watch devices, telemetry, incidents and rollouts: watch [--once] [--json]',
+    run: async (rest) => (await import('./program/commands/watch.ts')).runWatch(rest, process),
+  },
   import: {
     summary: 'make a city of an operator\'s feed: import gbfs URL|FOLDER [--id city] [--dry-run]',
     run: async (rest) => (await import('./program/commands/import.ts')).runImport(rest, process),
