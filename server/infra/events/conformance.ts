@@ -1,5 +1,6 @@
 /** The contract suite of the event log: every adapter must pass it. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { eventLogAhead } from './conformance-ahead.ts';
 import { eventOf, eventsOf, idsOf, idsOfKey, readAll, tested } from './conformance-events.ts';
 import { eventLogAcrossProcesses } from './conformance-processes.ts';
 import type { CloudEvent, EventLog, SubscribeOptions } from './port.ts';
@@ -302,6 +303,7 @@ export function eventLogConformance(name: string, adapter: EventLogAdapter): voi
     describe('appends', () => appending(current));
     describe('hands over to groups', () => groups(current));
     describe('answers failures', () => failures(current));
+    describe('hands over ahead', () => eventLogAhead(current));
     describe('shares a group', () => sharing(current));
     describe('is shared by processes', () => eventLogAcrossProcesses(current, adapter.module));
   });

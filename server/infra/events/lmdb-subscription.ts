@@ -18,7 +18,8 @@ export interface SubscriptionSettings {
 interface HeldPartition extends PartitionName {
   /** The next one to hand over. */
   offset: number;
-  inHand: boolean;
+  /** Batches that are handed over and not acknowledged yet. */
+  inHand: number;
   /** Since the last event was done. */
   failures: number;
   notBeforeMs: number;
@@ -30,6 +31,15 @@ interface Slice {
   held: HeldPartition;
   memberId: string;
   events: { offset: number; event: CloudEvent }[];
+}
+
+/** A batch that is handed over while those in front of it are not done yet. */
+interface UnderWay {
+  slices: Slice[];
+  done: boolean;
+  failure: { reason: unknown } | undefined;
+  /** Never rejects. */
+  handled: Promise<void>;
 }
 
 interface Surroundings {
@@ -50,6 +60,7 @@ export class LmdbSubscription implements Subscription {
   readonly #around: Surroundings;
   readonly #maximumBatch: number;
   readonly #lanes: number;
+  readonly #ahead: number;
   readonly #held = new Map<string, HeldPartition>();
   readonly #sleepers = new Set<() => void>();
   readonly #running: Promise<void>;
@@ -69,9 +80,10 @@ export class LmdbSubscription implements Subscription {
     this.#around = around;
     this.#maximumBatch = options.maximumBatch ?? 500;
     this.#lanes = options.concurrency ?? 1;
+    this.#ahead = options.ahead ?? 1;
     // The first write is asked for before anything else is appended: `newest` means from here on.
     this.#rebalance();
-    this.#running = Promise.all(Array.from({ length: this.#lanes }, (_, lane) => this.#work(lane))).then(() => undefined);
+    this.#running = Promise.all(Array.from({ length: this.#lanes }, (_, lane) => (this.#ahead > 1 ? this.#workAhead(lane) : this.#work(lane)))).then(() => undefined);
   }
 
   reads(topic: string): boolean {
@@ -128,7 +140,7 @@ export class LmdbSubscription implements Subscription {
     const { group, topics, from = 'oldest' } = this.#options;
     const askedAtMs = monotonicMs();
     const outcome = await storage.write(() => {
-      const inHand = (topicId: number, partition: number) => this.#held.get(`${topicId}/${partition}`)?.inHand ?? false;
+      const inHand = (topicId: number, partition: number) => (this.#held.get(`${topicId}/${partition}`)?.inHand ?? 0) > 0;
       const known = this.#memberId === undefined ? undefined : membership.balance(group, this.#memberId, inHand);
       // Counted out, after a long standstill: another member may hold the partitions by now.
       if (!known) this.#held.clear();
@@ -140,7 +152,7 @@ export class LmdbSubscription implements Subscription {
       for (const key of this.#held.keys()) if (!kept.has(key)) this.#held.delete(key);
       const fresh = share.partitions
         .filter(({ topic, partition }) => !this.#held.has(`${topic.id}/${partition}`))
-        .map((name) => ({ ...name, offset: storage.groupOffset(group, name.topic, name.partition) ?? 0, inHand: false, failures: 0, notBeforeMs: 0 }));
+        .map((name) => ({ ...name, offset: storage.groupOffset(group, name.topic, name.partition) ?? 0, inHand: 0, failures: 0, notBeforeMs: 0 }));
       return { memberId, share, fresh };
     });
     this.#memberId = outcome.memberId;
@@ -156,7 +168,7 @@ export class LmdbSubscription implements Subscription {
       let slices: Slice[] = [];
       try {
         slices = this.#take(lane);
-        for (const { held } of slices) held.inHand = true;
+        for (const { held } of slices) held.inHand++;
         if (slices.length > 0) await this.#deliver(slices);
         else await this.#sleep(lane);
       } catch (error) {
@@ -164,9 +176,68 @@ export class LmdbSubscription implements Subscription {
         for (const { held } of slices) held.notBeforeMs = monotonicMs() + storageRetryMs;
         if (slices.length === 0) await this.#sleep(lane, storageRetryMs);
       } finally {
-        for (const { held } of slices) held.inHand = false;
-        if (slices.length > 0 && this.#owesOne) this.#rebalance();
+        this.#letGo(slices);
       }
+    }
+  }
+
+  #letGo(slices: readonly Slice[]): void {
+    for (const { held } of slices) held.inHand--;
+    if (slices.length > 0 && this.#owesOne) this.#rebalance();
+  }
+
+  /** As `#work`, but the next batches are handed over before the first is done. */
+  async #workAhead(lane: number): Promise<void> {
+    const underWay: UnderWay[] = [];
+    while (!this.#closing || underWay.length > 0) {
+      try {
+        await this.#settle(underWay);
+        const looksForFailure = this.#ofLane(lane).some(({ failures, suspects }) => failures > 0 || suspects);
+        const mayTake = !this.#closing && underWay.length < (looksForFailure ? 1 : this.#ahead);
+        const slices = mayTake ? this.#take(lane) : [];
+        if (slices.length > 0) underWay.push(this.#handOver(slices));
+        else if (underWay[0]?.done) continue;
+        else if (this.#closing) await underWay[0]?.handled;
+        else await this.#sleep(lane);
+      } catch (error) {
+        this.#around.logger?.error({ error, group: this.#options.group }, 'events cannot be read or acknowledged; it is tried again');
+        await this.#sleep(lane, storageRetryMs);
+      }
+    }
+  }
+
+  #handOver(slices: Slice[]): UnderWay {
+    for (const { held, events } of slices) {
+      held.inHand++;
+      held.offset = endOf(events);
+    }
+    const entry: UnderWay = { slices, done: false, failure: undefined, handled: Promise.resolve() };
+    entry.handled = this.#options.handle(slices.flatMap(({ events }) => events.map(({ event }) => event)))
+      .catch((error: unknown) => {
+        entry.failure = { reason: error ?? new Error('the handler gave no reason') };
+      })
+      .finally(() => {
+        entry.done = true;
+        this.wake();
+      });
+    return entry;
+  }
+
+  /** Acknowledges what is done, in order. After a failure everything from there on goes back to where it was taken. */
+  async #settle(underWay: UnderWay[]): Promise<void> {
+    for (let front = underWay[0]; front?.done; front = underWay[0]) {
+      if (front.failure) {
+        await Promise.all(underWay.map(({ handled }) => handled));
+        for (const { slices } of underWay.toReversed()) for (const { held, events } of slices) held.offset = events[0]?.offset ?? held.offset;
+        for (const { slices } of underWay.splice(0)) this.#letGo(slices);
+        await this.#afterFailure(front.slices, front.failure.reason);
+        return;
+      }
+      const waiting = underWay.findIndex(({ done, failure }) => !done || failure);
+      const entries = underWay.slice(0, waiting < 0 ? underWay.length : waiting);
+      await this.#acknowledge(entries.flatMap(({ slices }) => slices));
+      underWay.splice(0, entries.length);
+      for (const { slices } of entries) this.#letGo(slices);
     }
   }
 
@@ -213,15 +284,15 @@ export class LmdbSubscription implements Subscription {
     } catch (error) {
       failure = error ?? new Error('the handler gave no reason');
     }
+    if (failure === undefined) await this.#acknowledge(slices);
+    else await this.#afterFailure(slices, failure);
+  }
+
+  async #afterFailure(slices: readonly Slice[], failure: unknown): Promise<void> {
     const [first] = slices;
-    if (failure === undefined) {
-      await this.#acknowledge(slices);
-    } else if (slices.length === 1 && first) {
-      await this.#retryLater(first, failure);
-    } else {
-      // One partition's failure must not hold up the others.
-      for (const slice of slices) if (!this.#closing) await this.#deliver([slice]);
-    }
+    if (slices.length === 1 && first) await this.#retryLater(first, failure);
+    // One partition's failure must not hold up the others.
+    else for (const slice of slices) if (!this.#closing) await this.#deliver([slice]);
   }
 
   async #acknowledge(slices: readonly Slice[]): Promise<void> {
@@ -310,7 +381,8 @@ export class LmdbSubscription implements Subscription {
 const endOf = (events: Slice['events']): number => (events.at(-1)?.offset ?? -1) + 1;
 
 function progress(held: HeldPartition, offset: number): void {
-  held.offset = offset;
+  // Further on than that when more was handed over ahead.
+  held.offset = Math.max(held.offset, offset);
   held.failures = 0;
   held.notBeforeMs = 0;
   if (held.suspects && offset >= held.suspects.until) delete held.suspects;

@@ -120,7 +120,7 @@ class LmdbEventLog implements EventLog {
     this.#mustBeOpen();
     options.topics.forEach(checkTopic);
     if (!groupName.test(options.group)) throw new RangeError(`not a name of a group: ${JSON.stringify(options.group)}`);
-    for (const [name, value] of Object.entries({ maximumBatch: options.maximumBatch ?? 1, concurrency: options.concurrency ?? 1 })) {
+    for (const [name, value] of Object.entries({ maximumBatch: options.maximumBatch ?? 1, concurrency: options.concurrency ?? 1, ahead: options.ahead ?? 1 })) {
       if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} must be a whole number above 0, not ${value}`);
     }
     const subscription = new LmdbSubscription(options, {

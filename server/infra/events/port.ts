@@ -41,6 +41,11 @@ export interface SubscribeOptions {
   maximumBatch?: number;
   /** Batches of different partitions that may be handled side by side. 1 unless given. */
   concurrency?: number;
+  /**
+   * Batches of the same partitions that may be handed over before the first of them is done; 1 unless given. `handle` is still called
+   * in order, and batches are acknowledged in order; after a failure all from the failed one on are handed over again.
+   */
+  ahead?: number;
   /** Where a group that is new begins. */
   from?: 'oldest' | 'newest';
 }

@@ -24,6 +24,9 @@ const intakeTopic = iotContract.events.telemetryReceived.topic;
 /** Batches of so many partitions at once: what one waits for does not hold up the others. */
 const lanes = 8;
 const mostEventsAtOnce = 64;
+/** The live state does not wait for history: so many further batches are read meanwhile, while there are not more rows than that. */
+const batchesAhead = 16;
+const mostWaitingRows = 100_000;
 const snapshotEveryMs = 5_000;
 const sweepEveryMs = 2_000;
 /** Nearer to the present than that counts as caught up. */
@@ -102,15 +105,34 @@ function sweeper(parts: Parts): () => Promise<void> {
   };
 }
 
+/** Into memory, as long as history keeps up. */
+async function takeAll(parts: Parts, events: readonly CloudEvent[]): Promise<void> {
+  for (const event of events) {
+    if (event.type !== iotContract.events.telemetryReceived.type) continue;
+    if (parts.intake.waitingRows >= mostWaitingRows) await parts.commit.commit();
+    takeIn(parts, event, parts.context.clock.nowMs());
+  }
+}
+
+/** One after the other, in the order in which they were asked for: also when one has to wait. */
+function turns(): (work: () => Promise<void>) => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+}
+
 function subscribe(parts: Parts) {
   const { context, commit, snapshots } = parts;
+  const inTurn = turns();
   const { cityChanged } = vehicleContract.events;
   return [
     context.events.subscribe({
-      group: intakeGroup, topics: [intakeTopic], maximumBatch: mostEventsAtOnce, concurrency: lanes,
+      group: intakeGroup, topics: [intakeTopic], maximumBatch: mostEventsAtOnce, concurrency: lanes, ahead: batchesAhead,
       async handle(events) {
-        const nowMs = context.clock.nowMs();
-        for (const event of events) if (event.type === iotContract.events.telemetryReceived.type) takeIn(parts, event, nowMs);
+        await inTurn(() => takeAll(parts, events));
         await commit.commit();
         void snapshots.save();
       },
