@@ -2,6 +2,7 @@
 import { bookingLifeCycle } from '../../server/services/booking/domain/life-cycle.ts';
 import { incidentLifeCycle } from '../../server/services/incident/domain/life-cycle.ts';
 import { paymentTransitions } from '../../server/services/payment/domain/life-cycle.ts';
+import { rolloutLifeCycle } from '../../server/services/rollout/domain/life-cycle.ts';
 import { commandLifeCycle } from '../../server/services/vehicle/domain/commands.ts';
 import { mermaid } from './markdown.ts';
 
@@ -22,6 +23,7 @@ export const lifeCycles: readonly LifeCycle[] = [
   { readme: 'server/services/booking/README.md', transitions: byEvent(bookingLifeCycle) },
   { readme: 'server/services/incident/README.md', transitions: byEvent(incidentLifeCycle) },
   { readme: 'server/services/payment/README.md', transitions: paymentTransitions },
+  { readme: 'server/services/rollout/README.md', transitions: byEvent(rolloutLifeCycle) },
   { readme: 'server/services/vehicle/README.md', transitions: byState(commandLifeCycle) },
 ];
 

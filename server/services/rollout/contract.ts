@@ -25,12 +25,15 @@ export const Thresholds = z.object({
   minimumInstalledPercent: z.number().min(0).max(100).default(80),
 });
 
+export type Thresholds = z.infer<typeof Thresholds>;
+
 export const StageReport = z.object({
   percent: z.number(), vehicles: z.int(), startedAt: Instant.nullable(), soakUntil: Instant.nullable(),
   queued: z.int(), inProgress: z.int(), succeeded: z.int(), failed: z.int(),
   gate: z.enum(['not-reached', 'waiting', 'passed', 'failed']), reasons: z.array(z.string()),
   health: z.object({ heard: z.int(), silent: z.int(), crashing: z.int(), controlSilentPercent: z.number(), controlCrashingPercent: z.number().optional() }).nullable(),
 });
+export type StageReport = z.infer<typeof StageReport>;
 
 export const Rollout = z.object({
   id: Id, bundle: Bundle, state: RolloutState, stage: z.int().min(0), stages: z.array(StageReport), soakMinutes: z.number(), approveEachStage: z.boolean(), thresholds: Thresholds,
@@ -67,7 +70,7 @@ export const rolloutContract = defineContract({
     approveRollout: { method: 'POST', path: '/v1/rollouts/{rolloutId}/approve', summary: 'Let the next stage begin', access: admin, public: true, params: rolloutParams, status: 200, response: Rollout, errors: ['not-found', 'rollout-state'] },
     rollBackRollout: { method: 'POST', path: '/v1/rollouts/{rolloutId}/roll-back', summary: 'Undo it everywhere', access: admin, public: true, params: rolloutParams, body: z.strictObject({ reason: z.string().min(1).max(500) }), status: 200, response: Rollout, errors: ['not-found', 'rollout-state'] },
     getSigningKeys: {
-      method: 'GET', path: '/v1/bundle-keys', summary: 'The keys that bundles are signed with now: what a vehicle is built with', access: 'anyone', public: true, status: 200,
+      method: 'GET', path: '/v1/bundle-keys', summary: 'The keys that bundles are signed with now: what a vehicle is built with', access: staff, public: true, status: 200,
       response: KeySet.extend({ counter: z.int().min(0) }), errors: [],
     },
     rotateSigningKey: { method: 'POST', path: '/v1/bundle-keys/rotate', summary: 'A new key signs from now on; the old one has signed it, so vehicles follow', access: admin, public: true, status: 200, response: z.object({ keyId: z.string() }), errors: [] },
