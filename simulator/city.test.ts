@@ -49,7 +49,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const provision = (vehicleId: string) => running.client(iotContract).issueCredentials({ params: { vehicleId } });
+const provision = (vehicleId: string, csrPem: string) => running.client(iotContract).issueCertificate({ params: { vehicleId }, body: { csrPem } });
 const types = { 's-1': 'scooter', 's-2': 'scooter', 's-flat': 'scooter', 'c-1': 'car' } as const;
 const vehicles = definition.vehicles.map(({ id, position, batteryPercent }) => ({ id, type: types[id as keyof typeof types], position, batteryPercent: batteryPercent ?? 100 }));
 
@@ -103,18 +103,19 @@ test("SIMULATOR-15: a person's car rides to the next bay, plugs in there and wai
   expect(car?.state).toMatchObject({ locked: false, speedMetresPerSecond: 0 });
 });
 
-test('SIMULATOR-16: credentials that stopped working are renewed', async () => {
+test('SIMULATOR-16: a certificate that stopped working is renewed', async () => {
   const kept = join(folder, v7());
   const first = await wake({ folder: kept });
   await first.close();
   cities.length = 0;
-  await provision('s-2');
+  const { certificates } = await running.client(iotContract).getDevice({ params: { vehicleId: 's-2' } });
+  for (const { id } of certificates) await running.client(iotContract).revokeCertificate({ params: { certificateId: id } });
   let renewed = 0;
   const again = await wake({
     folder: kept,
-    provision: (vehicleId) => {
+    provision: (vehicleId, csrPem) => {
       renewed += 1;
-      return provision(vehicleId);
+      return provision(vehicleId, csrPem);
     },
   });
   await eventually(async () => again.vehicle('s-2')?.isConnected);
@@ -126,16 +127,16 @@ test('SIMULATOR-16: a vehicle that cannot be provisioned yet does not keep the o
   const trouble: string[] = [];
   const city = await startCity({
     apiUrl, vehicles, folder: join(folder, v7()), seed: 1, clock: systemClock(), onTrouble: (text) => trouble.push(text),
-    provision: async (vehicleId) => {
+    provision: async (vehicleId, csrPem) => {
       if (vehicleId === 's-1' && refusals-- > 0) throw new Error('not now');
-      return provision(vehicleId);
+      return provision(vehicleId, csrPem);
     },
   });
   cities.push(city);
   await eventually(async () => city.vehicle('c-1')?.isConnected);
   await city.connected();
   expect(city.vehicle('s-1')?.isConnected).toBe(true);
-  expect(trouble).toEqual(['no credentials for s-1', 'no credentials for s-1']);
+  expect(trouble).toEqual(['no certificate for s-1', 'no certificate for s-1']);
 });
 
 test('SIMULATOR-14: the same seed gives the same draws, for each name of its own', () => {

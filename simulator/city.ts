@@ -1,5 +1,10 @@
 /** A city that lives: many vehicles and riders in one process, driven by one ticker. */
 import { join } from 'node:path';
+import type { Rhythm } from '../edge/agent/agent.ts';
+import type { Models } from '../edge/agent/models.ts';
+import { certificateRequest, storedIdentities } from '../edge/agent/provisioning.ts';
+import type { AgentStorage, Identity } from '../edge/storage/port.ts';
+import type { TrustedKeys } from '../edge/update/trust.ts';
 import type { Clock } from '../server/infra/clock/port.ts';
 import type { Bay } from '../server/services/vehicle/contract.ts';
 import type { Position, VehicleType } from '../server/wire/schemas.ts';
@@ -8,8 +13,9 @@ import { type NearField, openNearField } from './near-field.ts';
 import { metresBetween } from './physics.ts';
 import { pick, randomFor, waitingTime } from './randomness.ts';
 import { type Pace, SimulatedRider } from './riders.ts';
-import { type DeviceCredentials, type FleetStorage, openFleetStorage } from './storage.ts';
-import { type Rhythm, SimulatedVehicle } from './vehicle.ts';
+import { SimulatedFirmware } from './firmware.ts';
+import { type FleetStorage, openFleetStorage } from './storage.ts';
+import { SimulatedVehicle } from './vehicle.ts';
 import { wait } from './waiting.ts';
 
 export interface CityVehicle {
@@ -22,12 +28,24 @@ export interface CityVehicle {
   rangeMetres?: number;
 }
 
+/** What the platform answers to a certificate signing request. */
+export interface IssuedCertificate {
+  certificatePem: string;
+  authorityPem: string;
+  brokerUrl: string;
+  unlockKeys: unknown;
+}
+
 export interface CityOptions {
   /** The public API. */
   apiUrl: string;
   vehicles: readonly CityVehicle[];
-  /** Device credentials, asked for once for each vehicle and kept; again when the broker refuses them. */
-  provision(vehicleId: string): Promise<DeviceCredentials>;
+  /** A certificate, asked for once for each vehicle and kept; again when the broker refuses it. */
+  provision(vehicleId: string, csrPem: string): Promise<IssuedCertificate>;
+  /** Of the agents in the vehicles; by rules alone without. */
+  models?: Models;
+  /** Keys of update bundles that vehicles are built with; without, they take no updates. */
+  bundleKeys?: TrustedKeys;
   /** What vehicles remember. */
   folder: string;
   /** The same seed, the same city. */
@@ -149,32 +167,45 @@ class City implements RunningCity {
     await Promise.all(Array.from({ length: provisionedAtOnce }, wakeSome));
   }
 
+  /** A new key, and the certificate for it. @returns undefined when the city stops before */
+  async #provision(id: string, storage: AgentStorage): Promise<Identity | undefined> {
+    const { provision } = this.#options;
+    return this.#persist(`no certificate for ${id}`, async () => {
+      const { csrPem, privateKeyPem } = await certificateRequest(id);
+      const { certificatePem, authorityPem, brokerUrl, unlockKeys } = await provision(id, csrPem);
+      const identity: Identity = { vehicleId: id, brokerUrl, certificatePem, privateKeyPem, authorityPem };
+      storage.saveDocument('identity', JSON.stringify(identity));
+      storage.saveDocument('unlock-keys', JSON.stringify(unlockKeys));
+      return identity;
+    });
+  }
+
   async #wake({ id, type, position, batteryPercent, rangeMetres }: CityVehicle): Promise<void> {
-    const { provision, seed, clock, rhythm } = this.#options;
+    const { seed, clock, rhythm, models, bundleKeys, onTrouble } = this.#options;
     const storage = this.#storage.of(id);
-    let credentials = storage.credentials();
-    if (!credentials) {
-      credentials = await this.#persist(`no credentials for ${id}`, () => provision(id));
-      if (!credentials) return;
-      storage.saveCredentials(credentials);
-    }
+    const [kept] = storedIdentities(storage);
+    const identity = kept ?? (await this.#provision(id, storage));
+    if (!identity) return;
+    const firmware = bundleKeys && new SimulatedFirmware(bundleKeys);
+    const running = await firmware?.start();
     let renewing = false;
     const vehicle = new SimulatedVehicle({
-      id, type, position, batteryPercent, storage, credentials, clock, random: randomFor(seed, id),
-      ...(rangeMetres !== undefined && batteryPercent > 0 && { rangeMetres: (rangeMetres / batteryPercent) * 100 }), ...(rhythm && { rhythm }),
+      id, type, position, batteryPercent, storage, identity, clock, random: randomFor(seed, id),
+      ...(rangeMetres !== undefined && batteryPercent > 0 && { rangeMetres: (rangeMetres / batteryPercent) * 100 }), ...(rhythm && { rhythm }), ...(models && { models }),
+      ...(firmware && running && { firmware, running }),
       onUnlocked: (opened, bookingId) => this.#unlocked(opened, bookingId),
       onArrived: (arrived) => this.#arrived(arrived),
       onRefusedByBroker: (refused) => {
         if (renewing || this.#stopping.signal.aborted) return;
         renewing = true;
-        void this.#persist(`no credentials for ${id}`, () => provision(id)).then((renewed) => {
+        void this.#provision(id, storage).then((renewed) => {
           renewing = false;
           if (!renewed) return;
-          storage.saveCredentials(renewed);
           refused.disconnect();
           refused.connect(renewed);
         });
       },
+      onTrouble: (trouble, error) => onTrouble?.(`${id}: ${trouble}`, error),
     });
     this.#vehicles.set(id, vehicle);
     this.#order.push(vehicle);
@@ -268,7 +299,7 @@ class City implements RunningCity {
     this.#stopping.abort();
     clearInterval(this.#ticker);
     await Promise.allSettled([this.#waking, ...this.#riders.map((rider) => rider.stopped())]);
-    for (const vehicle of this.#order) vehicle.disconnect();
+    for (const vehicle of this.#order) vehicle.close();
     await this.#nearField?.close();
     await this.#storage.close();
   }

@@ -1,4 +1,7 @@
-/** Stands for the radio link between a phone and the vehicle in front of it (Bluetooth LE, NFC), as HTTP on this machine. */
+/**
+ * Stands for the street, as HTTP on this machine: the radio link between a phone and the vehicle in front of it (Bluetooth LE, NFC), and
+ * what happens to a vehicle there.
+ */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { SimulatedVehicle } from './vehicle.ts';
@@ -10,7 +13,7 @@ export interface NearField {
 
 const largestBodyBytes = 8 * 1024;
 const drainedBytes = 1024 * 1024;
-const path = /^\/near-field\/vehicles\/([^/]+)\/token$/;
+const path = /^\/near-field\/vehicles\/([^/]+)\/(token|crash|tamper)$/;
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
@@ -47,21 +50,31 @@ function answer(response: ServerResponse, status: number, value?: unknown): void
 
 const refuse = (response: ServerResponse, status: number, code: string, title: string): void => answer(response, status, { type: 'about:blank', status, code, title });
 
+function vehicleNamed(encoded: string, vehicleOf: (id: string) => SimulatedVehicle | undefined): SimulatedVehicle | undefined {
+  try {
+    return vehicleOf(decodeURIComponent(encoded));
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return undefined;
+  }
+}
+
 async function serve(request: IncomingMessage, response: ServerResponse, vehicleOf: (id: string) => SimulatedVehicle | undefined): Promise<void> {
   if (request.method === 'OPTIONS') return answer(response, 204);
-  const named = path.exec(new URL(request.url ?? '/', 'http://near-field').pathname)?.[1];
+  const [, named, what] = path.exec(new URL(request.url ?? '/', 'http://near-field').pathname) ?? [];
   if (named === undefined) return refuse(response, 404, 'not-found', 'There is no such thing');
   if (request.method !== 'POST') return refuse(response, 405, 'method-not-allowed', 'Only POST');
   const body = await readBody(request);
   if (body === undefined) return refuse(response, 413, 'payload-too-large', `At most ${largestBodyBytes} bytes`);
+  const vehicle = vehicleNamed(named, vehicleOf);
+  if (what !== 'token') {
+    if (!vehicle) return refuse(response, 404, 'not-found', 'This vehicle is not near');
+    if (what === 'crash') vehicle.crash();
+    else vehicle.tamper();
+    return answer(response, 202, { vehicleId: vehicle.id });
+  }
   const token = tokenOf(body);
   if (token === undefined) return refuse(response, 400, 'invalid-request', 'The body has to be { "token": "…" }');
-  let vehicle: SimulatedVehicle | undefined;
-  try {
-    vehicle = vehicleOf(decodeURIComponent(named));
-  } catch (error) {
-    if (!(error instanceof URIError)) throw error;
-  }
   if (!vehicle) return refuse(response, 404, 'not-found', 'This vehicle is not near');
   const verdict = await vehicle.presentToken(token);
   if (verdict.accepted) answer(response, 200, { accepted: true, vehicleId: vehicle.id, bookingId: verdict.bookingId });

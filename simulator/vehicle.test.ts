@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type CryptoKey, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { v7 } from 'uuid';
+import { certificateRequest, storedIdentities } from '../edge/agent/provisioning.ts';
 import { systemClock } from '../server/infra/clock/system.ts';
 import type { CommandMessage } from '../edge/protocol/messages.ts';
 import { iotContract } from '../server/iot/contract.ts';
@@ -40,7 +41,7 @@ beforeEach(async () => {
   clock = leapingClock();
 });
 afterEach(async () => {
-  for (const vehicle of awake.splice(0)) vehicle.disconnect();
+  for (const vehicle of awake.splice(0)) vehicle.close();
   await storage.close();
   await rm(folder, { recursive: true, force: true });
 });
@@ -50,9 +51,15 @@ const there = { lat: 50.101, lon: 8.6 };
 
 async function wake(id: string, change: Partial<VehicleOptions> = {}): Promise<SimulatedVehicle> {
   const kept = storage.of(id);
-  const credentials = kept.credentials() ?? (await running.client(iotContract).issueCredentials({ params: { vehicleId: id } }));
-  kept.saveCredentials(credentials);
-  const vehicle = new SimulatedVehicle({ id, type: 'scooter', position: here, batteryPercent: 80, storage: kept, credentials, clock, random: seededRandom(1), ...change });
+  let [identity] = storedIdentities(kept);
+  if (!identity) {
+    const { csrPem, privateKeyPem } = await certificateRequest(id);
+    const { certificatePem, authorityPem, brokerUrl, unlockKeys } = await running.client(iotContract).issueCertificate({ params: { vehicleId: id }, body: { csrPem } });
+    identity = { vehicleId: id, certificatePem, authorityPem, brokerUrl, privateKeyPem };
+    kept.saveDocument('identity', JSON.stringify(identity));
+    kept.saveDocument('unlock-keys', JSON.stringify(unlockKeys));
+  }
+  const vehicle = new SimulatedVehicle({ id, type: 'scooter', position: here, batteryPercent: 80, storage: kept, identity, clock, random: seededRandom(1), ...change });
   awake.push(vehicle);
   return vehicle;
 }
@@ -276,7 +283,7 @@ describe('reports', () => {
     vehicle.plugIn();
     const before = vehicle.state;
     const again = await wake(id);
-    expect(again.state).toEqual(before);
+    expect(again.state).toEqual({ ...before, bootCount: 2 });
     again.connect();
     await eventually(async () => again.state.unsentReports === 0 && again.state.isConnected);
     expect((await reportsOf(id)).map(({ sequence, locked }) => [sequence, locked])).toEqual([[1, false], [2, false], [3, false]]);
@@ -286,7 +293,7 @@ describe('reports', () => {
     const script = `import { openFleetStorage } from ${JSON.stringify(new URL('./storage.ts', import.meta.url).href)};
       const storage = openFleetStorage(${JSON.stringify(join(folder, 'killed'))}).of('v');
       for (let sequence = 1; ; sequence++) {
-        storage.save({ sequence, usedTokens: [['t' + sequence, 0]] }, { sequence, json: '{}' });
+        storage.write({ sequence, usedTokens: [['t' + sequence, 0]] }, { kind: 'state', sequence, json: '{}' });
         if (sequence % 100 === 0) { process.stdout.write(sequence + '\\n'); await new Promise((resume) => setImmediate(resume)); }
       }`;
     const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -297,10 +304,10 @@ describe('reports', () => {
     });
     await once(child, 'close');
     const survivor = openFleetStorage(join(folder, 'killed'));
-    const { sequence, usedTokens } = survivor.of('v').load() ?? {};
+    const { sequence, usedTokens } = survivor.of('v').memory() ?? {};
     expect(sequence).toBeGreaterThanOrEqual(written);
     expect(usedTokens).toEqual([[`t${sequence}`, 0]]);
-    expect(survivor.of('v').unsent()).toHaveLength(sequence ?? 0);
+    expect(survivor.of('v').unsent('state')).toHaveLength(sequence ?? 0);
     await survivor.close();
   });
 

@@ -1,11 +1,11 @@
 /** Wakes the simulator: a vehicle for each that the platform knows, also those that are imported later. */
+import { loadModels } from '../../edge/agent/models.ts';
 import type { Configuration } from '../program/configuration.ts';
 import type { Clock } from '../infra/clock/port.ts';
 import type { Keys } from '../infra/keys/port.ts';
 import type { Logger } from '../infra/observability/port.ts';
 import { Api } from '../../simulator/api.ts';
-import { type CityVehicle, startCity } from '../../simulator/city.ts';
-import type { DeviceCredentials } from '../../simulator/storage.ts';
+import { type CityVehicle, type IssuedCertificate, startCity } from '../../simulator/city.ts';
 
 export interface SimulatorOptions {
   configuration: Configuration;
@@ -76,7 +76,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<{ close
 
   const city = await startCity({
     apiUrl: publicUrl, vehicles: await newcomers(), folder, seed, clock, nearField: { port: nearFieldPort },
-    provision: (vehicleId) => api.call<DeviceCredentials>(`/v1/vehicles/${encodeURIComponent(vehicleId)}/device-credentials`, { method: 'POST' }),
+    provision: (vehicleId, csrPem) => api.call<IssuedCertificate>(`/v1/vehicles/${encodeURIComponent(vehicleId)}/device-certificates`, { method: 'POST', body: { csrPem } }),
+    models: await loadModels((trouble, error) => logger.warn({ error }, trouble)), bundleKeys: await api.call('/v1/bundle-keys'),
     ...(configuration.MOBILITY_SIMULATED_RIDERS > 0 && { riders: { count: configuration.MOBILITY_SIMULATED_RIDERS, token: (email: string) => riderToken(publicUrl, email) } }),
     onTrouble: (trouble, error) => logger.info({ error }, trouble),
   });

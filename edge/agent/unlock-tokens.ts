@@ -1,7 +1,7 @@
 /** How a vehicle judges an unlock token without a network. */
 import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from 'jose';
 import type { z } from 'zod';
-import { UnlockClaims } from '../edge/protocol/messages.ts';
+import { UnlockClaims } from '../protocol/messages.ts';
 
 export type TokenRefusal = 'malformed' | 'wrong-signature' | 'of-another-vehicle' | 'expired' | 'used-before';
 export type TokenVerdict = { accepted: true; claims: z.infer<typeof UnlockClaims> } | { accepted: false; reason: TokenRefusal };

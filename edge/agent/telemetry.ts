@@ -1,0 +1,130 @@
+/** Telemetry of one vehicle: sampled by what happens, kept for a day, sent in batches that fit the moment. */
+import { encodeTelemetry, type TelemetryRecord } from '../protocol/telemetry.ts';
+import type { AgentStorage } from '../storage/port.ts';
+
+export interface TelemetryOptions {
+  storage: AgentStorage;
+  topic: string;
+  bootCount: number;
+  /** The first number that was never used. */
+  firstSequence: number;
+  /** Numbers below this are about to be used; must be on the disk before they are. */
+  reserve(upTo: number): void;
+  isConnected(): boolean;
+  publish(topic: string, payload: Uint8Array): Promise<void>;
+}
+
+/** What decides how often a batch leaves. */
+export interface Pace {
+  moving: boolean;
+  lowBattery: boolean;
+}
+
+/** The platform keeps what it acknowledged; we keep the last ones all the same. */
+const keptRecords = 100;
+/** A day at one record a second. */
+const mostUnsent = 86_400;
+/** About 10 KB deflated. */
+const largestBatch = 500;
+const reservedAtOnce = 1_000;
+/** While parked, records wait in memory for so long before they are written. */
+const writeAfterMs = 5_000;
+const movingPauseMs = 1_000;
+const lowBatteryPauseMs = 30_000;
+const parkedPauseMs = 60_000;
+
+export class TelemetryStream {
+  readonly #options: TelemetryOptions;
+  #nextSequence: number;
+  #reservedTo: number;
+  #acknowledged: number;
+  /** Sampled, but not written yet. */
+  #fresh: TelemetryRecord[] = [];
+  #writtenAtMs = 0;
+  #sentAtMs = 0;
+  #urgent = false;
+  #sending = false;
+  #dropped = 0;
+
+  constructor(options: TelemetryOptions) {
+    this.#options = options;
+    this.#nextSequence = options.firstSequence;
+    this.#reservedTo = options.firstSequence;
+    this.#acknowledged = options.storage.acknowledgedRecord();
+  }
+
+  /** Records that were never sent because a day was over. */
+  get droppedRecords(): number {
+    return this.#dropped;
+  }
+
+  /** The newest that was sampled. */
+  get lastSequence(): number {
+    return this.#nextSequence - 1;
+  }
+
+  get isEverythingSent(): boolean {
+    return this.#fresh.length === 0 && this.#options.storage.recordsAfter(this.#acknowledged, 1).length === 0;
+  }
+
+  /** @param urgent something happened: it leaves at the next turn */
+  sample(record: Omit<TelemetryRecord, 'sequence'>, urgent: boolean): void {
+    if (this.#nextSequence >= this.#reservedTo) {
+      this.#reservedTo = this.#nextSequence + reservedAtOnce;
+      this.#options.reserve(this.#reservedTo);
+    }
+    this.#fresh.push({ ...record, sequence: this.#nextSequence++ });
+    this.#urgent ||= urgent;
+  }
+
+  /** Writes and sends what is due. Called often. */
+  advance(nowMs: number, { moving, lowBattery }: Pace): void {
+    const pauseMs = lowBattery ? lowBatteryPauseMs : moving ? movingPauseMs : parkedPauseMs;
+    const isDue = this.#urgent || nowMs - this.#sentAtMs >= pauseMs;
+    if (this.#fresh.length > 0 && (isDue || nowMs - this.#writtenAtMs >= writeAfterMs)) this.#keep(nowMs);
+    if (isDue && this.#options.isConnected()) this.#send(nowMs);
+  }
+
+  /** Before the power goes, when that is known. */
+  close(): void {
+    if (this.#fresh.length > 0) this.#keep(0);
+  }
+
+  #keep(nowMs: number): void {
+    this.#dropped += this.#options.storage.addRecords(this.#fresh, mostUnsent);
+    this.#fresh = [];
+    this.#writtenAtMs = nowMs;
+  }
+
+  /** One batch after the other, the oldest first, until nothing is left. */
+  #send(nowMs: number): void {
+    if (this.#sending) return;
+    const { storage, topic, bootCount, publish } = this.#options;
+    const records = consecutive(storage.recordsAfter(this.#acknowledged, largestBatch));
+    const last = records.at(-1);
+    this.#sentAtMs = nowMs;
+    this.#urgent = false;
+    if (!last) return;
+    this.#sending = true;
+    publish(topic, encodeTelemetry({ bootCount, records }, { deflate: 'when-smaller' })).then(
+      () => {
+        this.#sending = false;
+        this.#acknowledged = last.sequence;
+        storage.acknowledgeRecords(last.sequence, keptRecords);
+        if (storage.recordsAfter(last.sequence, 1).length > 0) this.#send(nowMs);
+      },
+      () => {
+        this.#sending = false;
+        // The connection broke: at once when there is one again.
+        this.#urgent = true;
+      },
+    );
+  }
+}
+
+/** A batch has consecutive numbers: up to the first gap, which a power cut leaves. */
+function consecutive(records: TelemetryRecord[]): TelemetryRecord[] {
+  const first = records[0]?.sequence ?? 0;
+  const end = records.findIndex((record, index) => record.sequence !== first + index);
+  return end < 0 ? records : records.slice(0, end);
+}
