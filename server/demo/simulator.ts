@@ -22,7 +22,7 @@ interface ListedVehicle extends CityVehicle {
 }
 
 const lookForCitiesMs = 5_000;
-const scopes = 'devices:provision vehicles:read vehicles:manage';
+const scopes = 'devices:provision vehicles:read vehicles:manage rollouts:read';
 
 async function postForm<T>(url: string, form: Record<string, string>, headers: Record<string, string>): Promise<T> {
   const response = await fetch(url, { method: 'POST', headers, body: new URLSearchParams(form) });

@@ -39,7 +39,7 @@ async function clientsOf({ publicUrl, demo, keys }: IdentityOptions): Promise<Cl
   if (demo) {
     clients.push({
       client_id: 'simulator', client_name: 'City simulator', client_secret: await keys.secret('client:simulator'),
-      grant_types: ['client_credentials'], response_types: [], redirect_uris: [], scope: 'devices:provision devices:read vehicles:read cities:manage vehicles:manage',
+      grant_types: ['client_credentials'], response_types: [], redirect_uris: [], scope: 'devices:provision devices:read vehicles:read cities:manage vehicles:manage rollouts:read',
     });
   }
   return clients;
