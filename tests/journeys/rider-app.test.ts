@@ -41,7 +41,8 @@ async function signIn(page: Page, email: string): Promise<void> {
 }
 
 /** Plays an incident to the app: what the platform asks the rider, and what comes back. @returns the answers that were given, in order */
-async function askRider(page: Page, bookingId: string): Promise<string[]> {
+async function playCheck(page: Page): Promise<string[]> {
+  const bookingId = new URL(page.url()).pathname.split('/').at(-1) ?? '';
   const answers: string[] = [];
   const check = (answer: string | null) => ({ incidentId: v7(), bookingId, occurredAt: new Date().toISOString(), askedAt: new Date().toISOString(), answerBy: new Date(Date.now() + 50_000).toISOString(), answer });
   let asked = check(null);
@@ -55,22 +56,23 @@ async function askRider(page: Page, bookingId: string): Promise<string[]> {
   return answers;
 }
 
-/** Says "I need help", then that all is well after all, with the keyboard. */
-async function answerCheck(page: Page, { title, help, fine, close, screen }: { title: string; help: string; fine: string; close: string; screen: string }): Promise<void> {
-  const dialog = page.getByRole('alertdialog', { name: title });
+/** Asked whether all is well, a rider says "I need help", then with the keyboard that it is all right after all. */
+async function beAsked(page: Page, screen: string): Promise<void> {
+  const answers = await playCheck(page);
+  const dialog = page.getByRole('alertdialog', { name: 'Are you all right?' });
   await dialog.waitFor();
   expect(await dialog.evaluate((element) => element === document.activeElement)).toBe(true);
   await expectAccessible(page, `${screen} asked`);
-  await dialog.getByRole('button', { name: help }).click();
-  const answered = page.getByRole('alertdialog').filter({ has: page.getByRole('button', { name: close }) });
+  await dialog.getByRole('button', { name: 'I need help' }).click();
+  const answered = page.getByRole('alertdialog', { name: 'Help is on its way to you' });
   await answered.waitFor();
   await expectAccessible(page, `${screen} help`);
-  for (const name of [fine, close]) {
-    await answered.getByRole('button', { name }).focus();
-    await page.keyboard.press('Enter');
-    if (name === fine) await answered.getByRole('button', { name: help }).waitFor();
-  }
-  await answered.waitFor({ state: 'detached' });
+  await answered.getByRole('button', { name: 'I’m fine' }).focus();
+  await page.keyboard.press('Enter');
+  const relieved = page.getByRole('alertdialog', { name: 'Good to hear' });
+  await relieved.getByRole('button', { name: 'Close' }).click();
+  await relieved.waitFor({ state: 'detached' });
+  expect(answers).toEqual(['help', 'fine']);
 }
 
 const mapIsDrawn = (page: Page): Promise<void> => page.locator('[data-map-ready=true] canvas').waitFor();
@@ -133,9 +135,7 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     await page.getByRole('button', { name: 'Unlock' }).click();
     await page.getByRole('heading', { name: 'On your way' }).waitFor();
     await expectAccessible(page, 'phone 09 riding');
-    const answers = await askRider(page, new URL(page.url()).pathname.split('/').at(-1) ?? '');
-    await answerCheck(page, { title: 'Are you all right?', help: 'I need help', fine: 'I’m fine', close: 'Close', screen: 'phone 09 check' });
-    expect(answers).toEqual(['help', 'fine']);
+    await beAsked(page, 'phone 09 check');
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByRole('heading', { name: 'Paused and locked' }).waitFor();
     await page.getByRole('button', { name: 'Resume' }).click();

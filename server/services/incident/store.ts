@@ -103,9 +103,6 @@ export function listIncidents(sql: AnySql, { state, open, vehicleId, before, lim
 export const checksOf = (sql: AnySql, riderId: string, askedAfter: Date): Promise<IncidentRow[]> =>
   sql<IncidentRow[]>`select * from incidents where rider_id = ${riderId} and state <> 'closed' and asked_at > ${askedAfter} order by id desc`;
 
-export const countOpen = (sql: AnySql): Promise<{ severity: string; count: number }[]> =>
-  sql<{ severity: string; count: number }[]>`select severity, count(*)::int as count from incidents where state <> 'closed' group by severity`;
-
 /** @returns whether this alert is new */
 export async function isNewAlert(sql: AnySql, alertId: string): Promise<boolean> {
   return (await sql`select 1 from alerts where id = ${alertId}`).length === 0;
