@@ -13,6 +13,8 @@ interface TimerRow {
 }
 
 const pollIntervalMs = 1000;
+/** Between two rounds, however soon the next timer is due. */
+const shortestPauseMs = 10;
 const batchSize = 50;
 /** A worker that was killed loses its timers after this long. */
 const lockMs = 30_000;
@@ -26,6 +28,8 @@ export class TimerWorker {
   readonly #handlers = new Map<string, (timer: TimerFired) => Promise<void>>();
   #wake: NodeJS.Timeout | undefined;
   #wakeAtMs = Number.POSITIVE_INFINITY;
+  /** The earliest timer that was scheduled while others were firing. */
+  #scheduledMeanwhileMs = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
   #stopped = true;
 
@@ -47,6 +51,7 @@ export class TimerWorker {
 
   /** A timer was scheduled: wake up in time for it. */
   nudge(dueAtMs: number): void {
+    if (this.#running) this.#scheduledMeanwhileMs = Math.min(this.#scheduledMeanwhileMs, dueAtMs);
     const inMs = Math.max(0, dueAtMs - this.#clock.nowMs());
     if (!this.#stopped && !this.#running && inMs < pollIntervalMs && performance.now() + inMs < this.#wakeAtMs) this.#arm(inMs);
   }
@@ -57,7 +62,9 @@ export class TimerWorker {
     this.#wake = setTimeout(() => {
       this.#running = this.#fireDue().finally(() => {
         this.#running = undefined;
-        if (!this.#stopped) this.#arm(pollIntervalMs);
+        const inMs = Math.min(pollIntervalMs, Math.max(shortestPauseMs, this.#scheduledMeanwhileMs - this.#clock.nowMs()));
+        this.#scheduledMeanwhileMs = Number.POSITIVE_INFINITY;
+        if (!this.#stopped) this.#arm(inMs);
       });
     }, inMs);
   }
