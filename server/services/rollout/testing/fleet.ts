@@ -54,10 +54,10 @@ export class Fleet {
     const { jobs } = this.#options;
     const document = jobs.documents.get(execution.jobId);
     if (!document) throw new Error(`job ${execution.jobId} has no document`);
-    if (execution.status === 'QUEUED') await jobs.update(execution, 'IN_PROGRESS');
+    if (execution.status === 'QUEUED') jobs.update(execution, 'IN_PROGRESS');
     const outcome = await (vehicle.updater ?? (await this.#boot(vehicle))).run(document, async () => undefined);
     const last = outcome === 'restart-needed' ? (await this.#boot(vehicle)).pendingOutcome() : outcome;
-    if (last) await jobs.update(execution, last.status, last.details);
+    if (last) jobs.update(execution, last.status, last.details);
   }
 
   /** Every vehicle that is online does what it is told, one job after the other, and restarts if that is what its firmware does. */
@@ -68,6 +68,7 @@ export class Fleet {
       if (execution) await this.#take(vehicle, execution);
       if (vehicle.behaviour === 'crashes-later') await this.#boot(vehicle);
     }
+    await this.#options.jobs.tell();
   }
 
   /** What telemetry would know. */

@@ -1,6 +1,6 @@
 /** Jobs as the IoT core keeps them, in memory: what rollouts are tested against, without a broker. */
 import { v7 } from 'uuid';
-import type { EventLog } from '../../../infra/events/port.ts';
+import type { CloudEvent, EventLog } from '../../../infra/events/port.ts';
 import { iotContract, type JobExecutionStatus } from '../../../iot/contract.ts';
 import type { Module } from '../../../module.ts';
 import { moduleOf } from '../../../program/testing.ts';
@@ -22,6 +22,7 @@ export class Jobs {
   /** How often a job was made, or made again. */
   readonly calls: string[] = [];
   events: EventLog | undefined;
+  readonly #untold: CloudEvent[] = [];
 
   /** What a vehicle would be given next. */
   next(vehicleId: string): Execution | undefined {
@@ -32,11 +33,17 @@ export class Jobs {
     return [...this.byVehicle.values()].flatMap((executions) => executions.filter((execution) => execution.jobId === jobId));
   }
 
-  async update(execution: Execution, status: JobExecutionStatus, statusDetails: Record<string, string> = {}): Promise<void> {
+  update(execution: Execution, status: JobExecutionStatus, statusDetails: Record<string, string> = {}): void {
     Object.assign(execution, { status, statusDetails, versionNumber: execution.versionNumber + 1 });
-    await this.events?.append('jobs', [{
+    this.#untold.push({
       specversion: '1.0', id: v7(), source: '/iot', type: iotContract.events.jobExecutionChanged.type, subject: execution.vehicleId, time: new Date().toISOString(), datacontenttype: 'application/json', dataschemaversion: 1, data: shown(execution),
-    }]);
+    });
+  }
+
+  /** Publishes what has changed since the last time. */
+  async tell(): Promise<void> {
+    const events = this.#untold.splice(0);
+    if (events.length > 0) await this.events?.append('jobs', events);
   }
 
   module(): Module {
@@ -53,7 +60,7 @@ export class Jobs {
       cancelJob: async ({ params: { jobId } }) => {
         if (!this.documents.has(jobId)) throw new Problem('not-found');
         const queued = this.all(jobId).filter(({ status }) => status === 'QUEUED');
-        for (const execution of queued) await this.update(execution, 'CANCELED');
+        for (const execution of queued) this.update(execution, 'CANCELED');
         return { cancelled: queued.length };
       },
       listJobExecutions: async ({ params: { jobId }, query: { limit, cursor } }) => {
