@@ -64,7 +64,7 @@ async function beAsked(page: Page, screen: string): Promise<void> {
   expect(await dialog.evaluate((element) => element === document.activeElement)).toBe(true);
   await expectAccessible(page, `${screen} asked`);
   await dialog.getByRole('button', { name: 'I need help' }).click();
-  const answered = page.getByRole('alertdialog', { name: 'Help is on its way to you' });
+  const answered = page.getByRole('alertdialog', { name: 'Our team has been told' });
   await answered.waitFor();
   await expectAccessible(page, `${screen} help`);
   await answered.getByRole('button', { name: 'I’m fine' }).focus();
