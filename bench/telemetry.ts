@@ -34,7 +34,7 @@ const connections = Number(flags.connections ?? 1000);
 /** Of each connection. */
 const messagesPerSecond = Number(flags.messages ?? 2);
 /** As fast as it goes: a message holds so many. */
-const fullRecordsPerMessage = 50;
+const fullRecordsEach = 50;
 const issuingAtOnce = 8;
 const copiedRows = 500_000;
 const clockTicksPerSecond = 100;
@@ -153,7 +153,7 @@ async function measure(name: string, run: LoadRun): Promise<number> {
   const perMillion = (cpuSeconds: number) => rounded((cpuSeconds / result.recordsAcknowledged) * 1e6, 2);
   const recordsPerSecond = Math.round(result.recordsAcknowledged / (run.messagesPerSecond === undefined ? totalSeconds : Math.max(run.seconds, totalSeconds - 2)));
   print({
-    name, connections, recordsPerMessage: run.recordsPerMessage, messagesPerSecond: Math.round(result.messagesSent / run.seconds), seconds: rounded(totalSeconds),
+    name, connections, recordsPerMessage: run.recordsEach, messagesPerSecond: Math.round(result.messagesSent / run.seconds), seconds: rounded(totalSeconds),
     recordsSent: result.recordsSent, recordsAcknowledged: result.recordsAcknowledged, rowsInHistory: rows, lost: result.recordsAcknowledged - rows, recordsPerSecond,
     acknowledgedP50Ms: result.acknowledgedP50Ms, acknowledgedP99Ms: result.acknowledgedP99Ms, liveP50Ms: atEnd.liveP50Ms, liveP99Ms: atEnd.liveP99Ms, lagEventsAtTheEnd: atEnd.lagEvents,
     programMebibytes: await residentMebibytes(programId, 'VmRSS'), programPeakMebibytes: await residentMebibytes(programId, 'VmHWM'),
@@ -184,10 +184,10 @@ try {
   const rates = flags.rate === undefined ? (flags.hold ? [50_000] : [5_000, 50_000]) : [Number(flags.rate)];
   let best = 0;
   for (const rate of rates) {
-    const recordsPerMessage = Math.max(1, Math.round(rate / connections / messagesPerSecond));
-    best = Math.max(best, await measure(`${rate}/s`, { seconds, recordsPerMessage, messagesPerSecond: rate / connections / recordsPerMessage }));
+    const recordsEach = Math.max(1, Math.round(rate / connections / messagesPerSecond));
+    best = Math.max(best, await measure(`${rate}/s`, { seconds, recordsEach, messagesPerSecond: rate / connections / recordsEach }));
   }
-  if (flags.rate === undefined && !flags.hold) best = Math.max(best, await measure('as fast as it goes', { seconds, recordsPerMessage: fullRecordsPerMessage }));
+  if (flags.rate === undefined && !flags.hold) best = Math.max(best, await measure('as fast as it goes', { seconds, recordsEach: fullRecordsEach }));
   const copiedPerSecond = await bareCopy();
   print({ name: 'bare COPY', recordsPerSecond: Math.round(copiedPerSecond), ratio: rounded(best / copiedPerSecond, 2) });
 } finally {

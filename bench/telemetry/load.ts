@@ -20,7 +20,7 @@ export interface LoadSetup {
 
 export interface LoadRun {
   seconds: number;
-  recordsPerMessage: number;
+  recordsEach: number;
   /** Of each connection. Without it each sends its next message as soon as the last was acknowledged. */
   messagesPerSecond?: number;
 }
@@ -104,9 +104,9 @@ function recordsOf(vehicle: number, count: number, spacingMs: number): Telemetry
 }
 
 /** Fields 1 and 2 are taken out of the batch and put before it, with numbers of a fixed length. */
-function prepare(connection: Connection, vehicle: number, { recordsPerMessage, messagesPerSecond = 1 }: LoadRun): void {
-  const spacingMs = Math.max(1, Math.floor(1000 / messagesPerSecond / recordsPerMessage));
-  const plain = encodeTelemetry({ bootCount: 1, records: recordsOf(vehicle, recordsPerMessage, spacingMs) }, { deflate: false });
+function prepare(connection: Connection, vehicle: number, { recordsEach, messagesPerSecond = 1 }: LoadRun): void {
+  const spacingMs = Math.max(1, Math.floor(1000 / messagesPerSecond / recordsEach));
+  const plain = encodeTelemetry({ bootCount: 1, records: recordsOf(vehicle, recordsEach, spacingMs) }, { deflate: false });
   // Envelope: tag and length, then the batch, which begins with its first time (tag and one byte): the first sequence is 0 and left out.
   let at = 1;
   while ((plain[at++] ?? 0) >= 0x80);
@@ -163,14 +163,14 @@ class Run {
   #send(connection: Connection): void {
     const { frame } = connection;
     const nowMs = Date.now();
-    const { recordsPerMessage, messagesPerSecond = 1 } = this.#run;
-    const spacingMs = Math.max(1, Math.floor(1000 / messagesPerSecond / recordsPerMessage));
+    const { recordsEach, messagesPerSecond = 1 } = this.#run;
+    const spacingMs = Math.max(1, Math.floor(1000 / messagesPerSecond / recordsEach));
     connection.packetId = (connection.packetId % 65_535) + 1;
     frame.writeUInt16BE(connection.packetId, connection.packetIdAt);
     writeVarint(frame, connection.sequenceAt, sequenceBytes, connection.sequence);
     // The newest record was made just now.
-    writeVarint(frame, connection.timeAt, timeBytes, nowMs - (recordsPerMessage - 1) * spacingMs);
-    connection.sequence += recordsPerMessage;
+    writeVarint(frame, connection.timeAt, timeBytes, nowMs - (recordsEach - 1) * spacingMs);
+    connection.sequence += recordsEach;
     connection.sentAtMs.push(performance.now());
     connection.socket.write(Buffer.from(frame));
     this.#messagesSent++;
@@ -221,9 +221,9 @@ class Run {
     if (this.#acknowledged < this.#messagesSent) await Promise.race([settled, new Promise((resume) => setTimeout(resume, 30_000))]);
     const { user, system } = process.cpuUsage(cpu);
     const sorted = this.#latenciesMs.sort((a, b) => a - b);
-    const { recordsPerMessage } = this.#run;
+    const { recordsEach } = this.#run;
     return {
-      messagesSent: this.#messagesSent, recordsSent: this.#messagesSent * recordsPerMessage, recordsAcknowledged: this.#acknowledged * recordsPerMessage, seconds: (performance.now() - beganMs) / 1000,
+      messagesSent: this.#messagesSent, recordsSent: this.#messagesSent * recordsEach, recordsAcknowledged: this.#acknowledged * recordsEach, seconds: (performance.now() - beganMs) / 1000,
       acknowledgedP50Ms: Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0), acknowledgedP99Ms: Math.round(sorted[Math.floor(sorted.length * 0.99)] ?? 0), cpuSeconds: (user + system) / 1e6,
     };
   }

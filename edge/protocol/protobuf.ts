@@ -6,7 +6,7 @@
  * `columns-differ` columns of different lengths, `out-of-range` a number beyond what the format holds, `not-deflated` the
  * compressed part cannot be opened within the limit, `empty` no records.
  */
-export type TelemetryErrorReason = 'too-large' | 'truncated' | 'malformed' | 'columns-differ' | 'out-of-range' | 'not-deflated' | 'empty';
+type TelemetryErrorReason = 'too-large' | 'truncated' | 'malformed' | 'columns-differ' | 'out-of-range' | 'not-deflated' | 'empty';
 
 export class TelemetryError extends Error {
   override readonly name = 'TelemetryError';

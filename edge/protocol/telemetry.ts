@@ -2,7 +2,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { ProtobufReader, ProtobufWriter, TelemetryError, wireBytes, wireVarint } from './protobuf.ts';
 
-export { TelemetryError, type TelemetryErrorReason } from './protobuf.ts';
+export { TelemetryError } from './protobuf.ts';
 
 /** One moment of a vehicle. */
 export interface TelemetryRecord {

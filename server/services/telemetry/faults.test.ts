@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pinoLogger } from '../../infra/observability/pino.ts';
+import { prometheusMetrics } from '../../infra/observability/prometheus.ts';
 import type { SeriesTable } from '../../infra/series/port.ts';
 import { readConfiguration } from '../../program/configuration.ts';
 import { startProcess } from '../../program/process.ts';
@@ -16,7 +17,7 @@ import { ZoneIndex } from './domain/zones.ts';
 import { Intake } from './intake.ts';
 import { telemetryContract } from './contract.ts';
 import { intakeGroup, telemetryModule } from './module.ts';
-import { frame, frankfurt, intakeTopic, payloadOf, readAll, receivedEvent, recordsFrom, startWorld, wholeWorld, type World } from './testing/world.ts';
+import { frame, frankfurt, intakeTopic, payloadOf, readAll, receivedEvent, recordsFrom, startWorld, wholeWorld, type World, zoneAround } from './testing/world.ts';
 
 const now = (): number => Date.now();
 
@@ -128,6 +129,43 @@ test('TELEMETRY-19: killed under load and started again, nothing is lost or twic
     expect(said).toHaveLength(expected);
   } finally {
     await again.stop();
+    await infrastructure.dispose();
+  }
+}, 60_000);
+
+test('TELEMETRY-19: what came after the live state was last saved, and was acknowledged, is read from the log again', async () => {
+  const infrastructure = await startModules([]);
+  const { home, ports } = infrastructure;
+  const configuration = readConfiguration({ PORT: '0', MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'error', MOBILITY_POOL_SIZE: '4', MOBILITY_DATABASE_URL: ports.databaseUrl });
+  const start = () => startProcess({ configuration, ports: { ...ports, metrics: prometheusMetrics(), close: async () => undefined }, modules: [moduleOf(vehicleContract, { listZones: async () => ({ items: [zoneAround('market', frankfurt, 0.001)] }) }), telemetryModule] });
+  const say = async (sequence: number, batteryPercent: number) => {
+    const arrivedAtMs = now() - 10_000 + sequence * 10;
+    await ports.events.append(intakeTopic, [receivedEvent(Array.from({ length: 30 }, (_, vehicle) => frame(`saved-${vehicle}`, payloadOf(recordsFrom(sequence, arrivedAtMs, 1, () => ({ batteryPercent }))))), arrivedAtMs)]);
+    await eventually(async () => (await ports.events.lag(intakeGroup, intakeTopic)) === 0);
+  };
+  const sql = postgres(ports.databaseUrl, { max: 1, onnotice: () => undefined });
+  let running = await start();
+  try {
+    await say(1, 80);
+    await running.stop();
+    const [saved] = await sql<{ state: Buffer }[]>`select state from telemetry.live_chunks`;
+    const [shares] = await sql<{ receivedAtMs: string }[]>`select received_at_ms::text as "receivedAtMs" from telemetry.live_shares`;
+    running = await start();
+    await say(2, 60);
+    await running.stop();
+    // As if the power had gone before the second was saved.
+    await sql`update telemetry.live_chunks set state = ${saved?.state ?? ''}`;
+    await sql`update telemetry.live_shares set received_at_ms = ${shares?.receivedAtMs ?? ''}::text::jsonb`;
+    running = await start();
+    const { items } = await running.client(telemetryContract).listLive({ query: { bbox: wholeWorld } });
+    expect(items).toHaveLength(30);
+    expect(new Set(items.map(({ batteryPercent }) => batteryPercent))).toEqual(new Set([60]));
+    await say(3, 40);
+    expect((await running.client(telemetryContract).getStatistics({})).history.rows).toBe(90);
+    expect(await readAll(ports.events, 'vehicles')).toEqual([]);
+  } finally {
+    await running.stop();
+    await sql.end();
     await infrastructure.dispose();
   }
 }, 60_000);

@@ -14,24 +14,35 @@ const squaresAround = 180_000;
 const mostSquares = 200_000;
 
 interface Square {
-  /** The set of zones that hold all of it; -1 when a border runs through. */
-  set: number;
-  candidates: readonly ZoneArea[];
+  /** Hold all of it. */
+  certain: readonly string[];
+  /** Their borders run through it. */
+  uncertain: readonly ZoneArea[];
+  /** The number of the set, by which of the uncertain hold a position: the first is 1, the second 2, the third 4. */
+  sets: Map<number, number>;
 }
 
 function ringCrosses(ring: readonly (readonly number[])[], lon: number, lat: number): boolean {
   let inside = false;
-  for (let index = 0, before = ring.length - 1; index < ring.length; before = index++) {
-    const [aLon = 0, aLat = 0] = ring[index] ?? [];
-    const [bLon = 0, bLat = 0] = ring[before] ?? [];
+  let [bLon = 0, bLat = 0] = ring.at(-1) ?? [];
+  for (const point of ring) {
+    const aLon = point[0] ?? 0;
+    const aLat = point[1] ?? 0;
     if (aLat > lat !== bLat > lat && lon < ((bLon - aLon) * (lat - aLat)) / (bLat - aLat) + aLon) inside = !inside;
+    bLon = aLon;
+    bLat = aLat;
   }
   return inside;
 }
 
 /** Even-odd over each polygon, holes cut out. */
 export function zoneHolds({ polygons }: ZoneArea, lon: number, lat: number): boolean {
-  return polygons.some((rings) => rings.filter((ring) => ringCrosses(ring, lon, lat)).length % 2 === 1);
+  for (const rings of polygons) {
+    let crossed = false;
+    for (const ring of rings) if (ringCrosses(ring, lon, lat)) crossed = !crossed;
+    if (crossed) return true;
+  }
+  return false;
 }
 
 /** Whether the box of an edge touches the square; more often yes than the edge itself does, never less often. */
@@ -91,9 +102,18 @@ export class ZoneIndex {
     if (this.#zones.length === 0) return 0;
     const row = Math.floor(latitudeE7 / squareE7);
     const column = Math.floor(longitudeE7 / squareE7);
-    const square = this.#square(row, column);
-    if (square.set >= 0) return square.set;
-    return this.numberOf(square.candidates.filter((area) => zoneHolds(area, longitudeE7 / 1e7, latitudeE7 / 1e7)).map(({ id }) => id));
+    const { certain, uncertain, sets } = this.#square(row, column);
+    let holding = 0;
+    let bit = 1;
+    for (const area of uncertain) {
+      if (zoneHolds(area, longitudeE7 / 1e7, latitudeE7 / 1e7)) holding += bit;
+      bit *= 2;
+    }
+    const known = sets.get(holding);
+    if (known !== undefined) return known;
+    const set = this.numberOf([...certain, ...uncertain.filter((_, place) => Math.floor(holding / 2 ** place) % 2 === 1).map(({ id }) => id)]);
+    sets.set(holding, set);
+    return set;
   }
 
   #square(row: number, column: number): Square {
@@ -110,7 +130,8 @@ export class ZoneIndex {
     const side = squareE7 / 1e7;
     const [east, north] = [west + side, south + side];
     const near = this.#zones.filter(({ box }) => box[0] <= east && box[2] >= west && box[1] <= north && box[3] >= south).map(({ area }) => area);
-    if (near.some((area) => borderTouches(area, west, south, east, north))) return { set: -1, candidates: near };
-    return { set: this.numberOf(near.filter((area) => zoneHolds(area, west + side / 2, south + side / 2)).map(({ id }) => id)), candidates: near };
+    const uncertain = near.filter((area) => borderTouches(area, west, south, east, north));
+    const certain = near.filter((area) => !uncertain.includes(area) && zoneHolds(area, west + side / 2, south + side / 2));
+    return { certain: certain.map(({ id }) => id), uncertain, sets: new Map() };
   }
 }
