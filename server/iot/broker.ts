@@ -2,8 +2,7 @@
  * The MQTT broker: Aedes behind a TLS listener, with our policy. It runs in the module's process or in
  * several of their own; whatever needs the registry it asks of its core.
  */
-import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Aedes, type AedesPublishPacket, type AuthenticateError, type Client, type PublishPacket } from 'aedes';
 import type { Clock } from '../infra/clock/port.ts';
 import type { EventLog } from '../infra/events/port.ts';
@@ -30,8 +29,6 @@ export interface BrokerCore {
 /** What the core asks of a broker. */
 export interface Broker {
   port: number;
-  /** Of the listener without TLS. */
-  plainPort: number;
   /** Writes to a connection what it has subscribed to; the rest, and what is for nobody, is left out. */
   send(connection: number, messages: readonly ThingMessage[]): void;
   end(connection: number): void;
@@ -49,8 +46,6 @@ export interface BrokerOptions extends Pick<DoorOptions, 'host' | 'port' | 'shar
   logger: Logger;
   events: EventLog;
   unlockKeys: Uint8Array;
-  /** Vehicles that have a secret instead of a certificate yet. */
-  plain?: { port: number; isPassword(vehicleId: string, secret: Uint8Array): Promise<boolean> };
 }
 
 interface Session extends Identity {
@@ -105,9 +100,6 @@ class PointToPoint extends Aedes {
 
 class DeviceBroker implements Broker {
   port = 0;
-  plainPort = 0;
-  readonly #plain: BrokerOptions['plain'];
-  #plainServer: Server | undefined;
   readonly #core: BrokerCore;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -121,8 +113,7 @@ class DeviceBroker implements Broker {
   #door: Door | undefined;
   #lastConnection = 0;
 
-  constructor({ core, clock, logger, events, unlockKeys, plain }: BrokerOptions) {
-    this.#plain = plain;
+  constructor({ core, clock, logger, events, unlockKeys }: BrokerOptions) {
     this.#core = core;
     this.#clock = clock;
     this.#logger = logger;
@@ -144,31 +135,12 @@ class DeviceBroker implements Broker {
       onRefused: (reason) => this.#tally.refused(reason),
     });
     this.port = this.#door.port;
-    if (options.plain) this.plainPort = await this.#listenPlain(options.host, options.plain.port);
-  }
-
-  async #listenPlain(host: string, port: number): Promise<number> {
-    const server = createServer((socket) => {
-      socket.setNoDelay(true);
-      limitPackets(socket, () => this.#tally.refused('packet-size'));
-      this.#aedes.handle(socket);
-    });
-    this.#plainServer = server;
-    server.listen(port, host);
-    await once(server, 'listening').catch(async (error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-      server.listen(0, host);
-      await once(server, 'listening');
-    });
-    const address = server.address();
-    return typeof address === 'object' ? (address?.port ?? 0) : 0;
   }
 
   #createAedes(): Aedes {
     const aedes = new PointToPoint({
       connectTimeout: connectTimeoutMs,
       preConnect: (client, packet, callback) => {
-        if (this.#plain && !this.#peers.has(client.conn) && packet.clientId === packet.username) this.#peers.set(client.conn, { kind: 'device', name: packet.clientId, certificateId: '' });
         const peer = this.#peers.get(client.conn);
         // No session outlives its connection: reports are kept by the vehicle, commands by the vehicle service.
         packet.clean = true;
@@ -184,7 +156,7 @@ class DeviceBroker implements Broker {
         if (peer.kind === 'claim') packet.clientId = `claim/${session.connection}/${packet.clientId}`;
         callback(null, true);
       },
-      authenticate: (client, _userName, password, done) => this.#authenticate(client, password, done),
+      authenticate: (client, _userName, _password, done) => this.#authenticate(client, done),
       authorizePublish: (client, packet, callback) => this.#publish(client, packet, callback),
       authorizeSubscribe: (client, subscription, callback) => {
         const session = this.#sessions.get(client);
@@ -225,16 +197,12 @@ class DeviceBroker implements Broker {
     return session;
   }
 
-  #authenticate(client: Client, password: Uint8Array | undefined, done: (error: AuthenticateError | null, success: boolean | null) => void): void {
+  #authenticate(client: Client, done: (error: AuthenticateError | null, success: boolean | null) => void): void {
     const session = this.#sessions.get(client);
     const peer = this.#peers.get(client.conn);
     if (!session || !peer) return done(refusal(notAuthorised, 'no certificate'), false);
     // A claim's devices are told apart by their client ids.
-    const admit = async () => {
-      if (peer.certificateId === '' && !(password && password.byteLength <= 200 && (await this.#plain?.isPassword(peer.name, password)))) return 'unknown';
-      return this.#core.admit(session.connection, { ...peer, name: session.name });
-    };
-    admit().then(
+    this.#core.admit(session.connection, { ...peer, name: session.name }).then(
       (admission) => {
         if (admission === 'accepted') return done(null, true);
         this.#tally.refused(admission);
@@ -314,7 +282,6 @@ class DeviceBroker implements Broker {
     const closed = this.#door?.close();
     await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
     for (const { client } of this.#byConnection.values()) client.conn.destroy();
-    this.#plainServer?.close();
     await closed;
     await this.#intake.settled();
   }

@@ -66,10 +66,6 @@ export const iotContract = defineContract({
       response: z.object({ clientId: z.string(), certificateId: CertificateId, certificatePem: Pem, authorityPem: Pem, brokerUrl: z.string(), expiresAt: Instant, unlockKeys: UnlockKeys }),
       errors: ['certificate-request-invalid'],
     },
-    issueCredentials: {
-      method: 'POST', path: '/v1/vehicles/{vehicleId}/device-credentials', summary: 'A new secret for the device in a vehicle; the old one stops working', public: true,
-      access: provisioner, params: vehicleParams, status: 201, response: z.object({ clientId: z.string(), userName: z.string(), password: z.string(), brokerUrl: z.string(), unlockKeys: UnlockKeys }), errors: ['not-found'],
-    },
     issueClaim: {
       method: 'POST', path: '/v1/device-claims', summary: 'A claim certificate, with which new devices ask for their own over MQTT, and nothing else', public: true,
       access: provisioner, body: z.strictObject({ csrPem: Pem, name: z.string().min(1).max(80), validForDays: z.int().min(1).max(365).default(30) }), status: 201,

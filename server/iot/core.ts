@@ -123,7 +123,6 @@ export class DeviceCore {
 
   async #judge({ certificateId, kind, name }: Asker): Promise<Admission> {
     try {
-      if (certificateId === '') return 'accepted';
       const standing = await this.#registry.standing(certificateId);
       if (!standing || standing.kind !== kind) return 'unknown';
       if (standing.status !== 'active') return standing.status;
@@ -173,12 +172,6 @@ export class DeviceCore {
     for (const desk of this.#desks) {
       for (const { connection, certificateId } of desk.connections.values()) if (ended.has(certificateId)) desk.broker?.end(connection);
     }
-  }
-
-  /** Of one that came with a password. */
-  endPlain(vehicleId: string): void {
-    const connection = this.#vehicles.get(vehicleId);
-    if (connection?.certificateId === '') connection.desk.broker?.end(connection.connection);
   }
 
   /** @returns since when the vehicle is connected; undefined when it is not */

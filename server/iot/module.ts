@@ -8,7 +8,6 @@ import { iotContract } from './contract.ts';
 import { DeviceCore } from './core.ts';
 import { certificateAnswer, findDevice, listDevices } from './directory.ts';
 import type { TlsMaterial } from './door.ts';
-import { isPassword, issuePassword } from './passwords.ts';
 import { Provisioning } from './provisioning.ts';
 import { Registry } from './registry.ts';
 import { openWorkers } from './workers.ts';
@@ -20,14 +19,14 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 const ticketKeyBytes = 48;
 
-/** Ports of last time, so that vehicles find the broker again after a restart. */
-async function rememberedPort({ kv }: ModuleContext, name: string): Promise<{ port: number; remember(port: number): Promise<void> }> {
+/** The port of last time, so that vehicles find the broker again after a restart. */
+async function rememberedPort({ configuration, kv }: ModuleContext): Promise<{ port: number; remember(port: number): Promise<void> }> {
   const table = kv.table<{ port: number }>('iot');
-  const remembered = (await table.get(name))?.value.port;
+  const remembered = (await table.get('mqtts-port'))?.value.port;
   return {
-    port: remembered ?? 0,
+    port: configuration.MOBILITY_MQTT_PORT || (remembered ?? 0),
     async remember(port) {
-      if (port !== remembered) await table.put(name, { port });
+      if (port !== remembered) await table.put('mqtts-port', { port });
     },
   };
 }
@@ -69,7 +68,6 @@ async function openCore(context: ModuleContext): Promise<{ core: DeviceCore; reg
 interface Listener {
   /** Where vehicles connect. */
   url: string;
-  plainUrl: string;
   close(): Promise<void>;
 }
 
@@ -77,23 +75,17 @@ interface Listener {
 async function openListener(context: ModuleContext, parts: { core: DeviceCore; registry: Registry; unlockKeys(): KeySet }): Promise<Listener> {
   const { configuration, database, clock, logger, events } = context;
   const { core, registry } = parts;
-  const tlsPort = await rememberedPort(context, 'mqtts-port');
-  const plainPort = await rememberedPort(context, 'mqtt-port');
+  const { port, remember } = await rememberedPort(context);
   let material = await tlsMaterial(context, registry.authority);
   const begin = () => ({ host: configuration.HOST, material, unlockKeys: bytes(parts.unlockKeys()) });
-  const port = configuration.MOBILITY_MQTT_PORT || tlsPort.port;
   const desk = core.desk();
   const workers = configuration.MOBILITY_IOT_WORKERS === 0 ? undefined : await openWorkers({
     count: configuration.MOBILITY_IOT_WORKERS, core, logger, port,
     begin: () => ({ ...begin(), home: configuration.MOBILITY_HOME, logLevel: configuration.MOBILITY_LOG_LEVEL, clockOffsetMs: configuration.MOBILITY_CLOCK_OFFSET_SECONDS * 1000 }),
   });
-  desk.broker = workers ? undefined : await openBroker({
-    ...begin(), core: desk, port, shared: false, clock, logger, events,
-    plain: { port: plainPort.port, isPassword: (vehicleId, secret) => isPassword(database.sql, vehicleId, secret) },
-  });
+  desk.broker = workers ? undefined : await openBroker({ ...begin(), core: desk, port, shared: false, clock, logger, events });
   const broker = workers ?? desk.broker;
-  await tlsPort.remember(broker?.port ?? 0);
-  await plainPort.remember(desk.broker?.plainPort ?? 0);
+  await remember(broker?.port ?? 0);
   const hourly = setInterval(() => {
     const work = async () => {
       material = await tlsMaterial(context, registry.authority);
@@ -106,7 +98,6 @@ async function openListener(context: ModuleContext, parts: { core: DeviceCore; r
   const hostInUrl = host.includes(':') ? `[${host}]` : host;
   return {
     url: `mqtts://${hostInUrl}:${broker?.port}`,
-    plainUrl: `mqtt://${hostInUrl}:${desk.broker?.plainPort}`,
     async close() {
       clearInterval(hourly);
       await broker?.close();
@@ -120,7 +111,7 @@ export const iotModule = defineModule<Operations>({
   needs: [],
   migrations: new URL('./migrations/', import.meta.url),
   async start(context) {
-    const { database, clock } = context;
+    const { database } = context;
     let unlockKeys = await currentUnlockKeys(context);
     const { core, registry } = await openCore(context);
     const { authority } = registry;
@@ -132,11 +123,6 @@ export const iotModule = defineModule<Operations>({
         async issueCertificate({ params: { vehicleId }, body }) {
           const { id, pem, expiresAt } = await registry.issueForVehicle(vehicleId, await readCertificateRequest(body.csrPem), body.replaceOthers);
           return { clientId: vehicleId, certificateId: id, certificatePem: pem, authorityPem: authority.pem, brokerUrl, expiresAt: expiresAt.toISOString(), unlockKeys };
-        },
-        async issueCredentials({ params: { vehicleId } }) {
-          const password = await issuePassword(database.sql, vehicleId, clock.now());
-          core.endPlain(vehicleId);
-          return { clientId: vehicleId, userName: vehicleId, password, brokerUrl: listener.plainUrl, unlockKeys };
         },
         async issueClaim({ body }) {
           const { id, pem, expiresAt } = await registry.issueClaim(body.name, await readCertificateRequest(body.csrPem), body.validForDays);

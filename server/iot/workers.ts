@@ -40,7 +40,6 @@ const stopWithinMs = 8_000;
 /** A broker in a child process. */
 class RemoteBroker implements Broker {
   port = 0;
-  plainPort = 0;
   readonly child: ChildProcess;
   readonly #line: Line;
 

@@ -88,16 +88,21 @@ function comparedOperation(before: ReleasedOperation, now: ReleasedOperation, na
   return [...found, ...comparedSchemas(before.response, now.response, 'answers', `${name} response`)];
 }
 
-/** @returns a line for each promise of the release that the present contracts break */
-export function brokenPromises(released: Release, current: Release): string[] {
+/**
+ * @param withdrawn operations that are gone on purpose, with the reason
+ * @returns a line for each promise of the release that the present contracts break, and for each withdrawal that withdraws nothing
+ */
+export function brokenPromises(released: Release, current: Release, withdrawn: Readonly<Record<string, string>> = {}): string[] {
   const operations = Object.entries(released.operations).flatMap(([name, before]) => {
     const now = current.operations[name];
+    if (name in withdrawn) return now ? [`${name}: is said to be withdrawn, but is there`] : [];
     return now ? comparedOperation(before, now, name) : [`${name}: is gone`];
   });
+  operations.push(...Object.keys(withdrawn).filter((name) => !(name in released.operations)).map((name) => `${name}: is said to be withdrawn, but was never released`));
   const events = Object.entries(released.events).flatMap(([name, before]) => {
     const now = current.events[name];
     if (!now) return [`event ${name}: is gone; events of this version may still lie in the log`];
-    return [...comparedSchemas(before.data, now.data, 'accepts', `event ${name}`), ...comparedSchemas(before.data, now.data, 'answers', `event ${name}`)];
+    return [...comparedSchemas(before.data, now.taken ?? now.data, 'accepts', `event ${name}`), ...comparedSchemas(before.data, now.data, 'answers', `event ${name}`)];
   });
   return [...operations, ...events];
 }

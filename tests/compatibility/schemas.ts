@@ -21,6 +21,8 @@ export interface ReleasedEvent {
   type: string;
   version: number;
   data: JsonSchema;
+  /** What a consumer takes: a member with a default may be missing in an event of old. */
+  taken?: JsonSchema;
 }
 
 export interface Release {
@@ -49,7 +51,7 @@ export function currentRelease(): Release {
         params: plain(operation.params, 'input'), query: plain(operation.query, 'input'), body: plain(operation.body, 'input'), response: plain(operation.response, 'output'),
       });
     }
-    for (const { type, version, data } of Object.values(contract?.events ?? {})) release.events[`${type} ${version}`] = { type, version, data: present(plain(data, 'output') ?? {}) };
+    for (const { type, version, data } of Object.values(contract?.events ?? {})) release.events[`${type} ${version}`] = { type, version, data: present(plain(data, 'output') ?? {}), taken: present(plain(data, 'input') ?? {}) };
   }
   return release;
 }

@@ -1,0 +1,2 @@
+-- Devices have certificates now; what they had before went over the wire unencrypted.
+drop table devices;
