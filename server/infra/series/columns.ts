@@ -55,7 +55,7 @@ export function gather(kind: ColumnKind, values: Float64Array, order: Int32Array
 export function shortestReal(value: number): number {
   for (const digits of [7, 8]) {
     const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
+    if (Object.is(Math.fround(short), value)) return short;
   }
   return value;
 }

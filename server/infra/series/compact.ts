@@ -3,7 +3,7 @@
  * Measurements come with few decimals, so most columns become small whole numbers.
  */
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { bytesOf, type ColumnArray } from './columns.ts';
 
 /** A column as it is packed; `counter` is for whole numbers up to 2^53. */
@@ -129,12 +129,13 @@ function takeBits(target: Packable, planes: Uint8Array, at: number): number {
   return at + width * rows;
 }
 
-/** On another thread: others have their turn meanwhile. */
+/** From here on another thread is worth its while: others have their turn meanwhile. */
+const muchBytes = 32_768;
 const compress = promisify(zstdCompress);
 const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
 /** @param columns of the same length; each is preceded by one byte: the factor under which it is whole, counted from 1, or 0 */
-export function pack(kinds: readonly PackedKind[], columns: readonly Packable[]): Promise<Buffer> {
+export async function pack(kinds: readonly PackedKind[], columns: readonly Packable[]): Promise<Buffer> {
   const rows = columns[0]?.length ?? 0;
   const planes = Buffer.allocUnsafe(columns.length + rows * columns.length * 8);
   let at = 0;
@@ -145,7 +146,8 @@ export function pack(kinds: readonly PackedKind[], columns: readonly Packable[])
     if (kind === 'counter') at = putCounter(values, planes, at);
     else at = factor > 0 ? putWhole(values, factor, planes, at) : putBits(values, planes, at);
   }
-  return compress(planes.subarray(0, at), compression);
+  const packed = planes.subarray(0, at);
+  return at > muchBytes ? compress(packed, compression) : zstdCompressSync(packed, compression);
 }
 
 export function unpack(kinds: readonly PackedKind[], bytes: Uint8Array, rows: number): ColumnArray[] {

@@ -69,6 +69,7 @@ export async function copyInto(sql: TransactionSql, statement: string, bytes: Bu
   };
   const stream: Writable = await query.writable();
   const finished = new Promise<void>((resolve, fail) => void stream.once('finish', resolve).once('error', fail));
+  finished.catch(() => undefined);
   for (let at = 0; at < bytes.length; at += messageBytes) {
     const isTaken = stream.write(bytes.subarray(at, at + messageBytes));
     if (!isTaken) await Promise.race([new Promise((resume) => stream.once('drain', resume)), finished, refused.promise]);

@@ -1,4 +1,5 @@
-import type { Sql, TransactionSql } from 'postgres';
+import type { TransactionSql } from 'postgres';
+import type { Pool } from '../sql/pool.ts';
 import { everybody, partitionStart } from './batch.ts';
 import type { Layout } from './columns.ts';
 import { compactBucket, type CompactingOptions, mergeTotals } from './compacting.ts';
@@ -13,7 +14,7 @@ const manyTotals = 100;
 const lockTimeout = '2s';
 
 export interface PolicyOptions {
-  sql: Sql;
+  pool: Pool;
   tables: SeriesTables;
   layout: Layout;
   definition: SeriesDefinition;
@@ -30,13 +31,13 @@ type Done = { created: number; compressed: number; dropped: number };
 const busy = Symbol('busy');
 
 /** A step in a transaction that one process at a time may make. */
-async function alone<T>({ sql, tables }: PolicyOptions, step: (transaction: TransactionSql) => Promise<T>): Promise<T | typeof busy> {
-  const done = await sql.begin(async (transaction) => {
-    await transaction`select set_config('lock_timeout', ${lockTimeout}, true)`;
+async function alone<T>({ pool, tables }: PolicyOptions, step: (transaction: TransactionSql) => Promise<T>): Promise<T | typeof busy> {
+  return pool.transaction(async (transaction) => {
+    // What a power cut forgets of a policy is done again: nothing waits for the disk.
+    await transaction`select set_config('lock_timeout', ${lockTimeout}, true), set_config('synchronous_commit', 'off', true)`;
     const [lock] = await transaction<{ mine: boolean }[]>`select pg_try_advisory_xact_lock(hashtext(current_schema() || ' ' || ${tables.name} || ' policies')) as mine`;
-    return { value: lock?.mine ? await step(transaction) : busy };
+    return lock?.mine ? step(transaction) : busy;
   });
-  return (done as { value: T | typeof busy }).value;
 }
 
 /** Somebody reads or writes just there, and we would not wait any longer. */
@@ -54,7 +55,7 @@ async function unlessLocked<T>(work: Promise<T>): Promise<T | typeof busy> {
 const compactingOf = ({ tables, layout, definition, onStep }: PolicyOptions, isExpired: boolean): CompactingOptions => ({ tables, layout, aggregated: definition.aggregated, isExpired, onStep });
 
 /** Partitions that take room in the loose table, in order of time. */
-async function partitionsWithLoose({ sql, tables }: PolicyOptions): Promise<number[]> {
+async function partitionsWithLoose({ pool: { sql }, tables }: PolicyOptions): Promise<number[]> {
   const rows = await sql<{ start: number }[]>`
     select substring(child.relname from ${tables.loose.length + 2}::integer)::bigint as start from pg_inherits join pg_class as child on child.oid = inhrelid
     where inhparent = to_regclass(${tables.loose}) and pg_relation_size(child.oid) > 0 order by start`;
@@ -63,7 +64,7 @@ async function partitionsWithLoose({ sql, tables }: PolicyOptions): Promise<numb
 
 /** @returns whether the partition is compact from end to end */
 async function compress(options: PolicyOptions, partition: number, isExpired: boolean): Promise<boolean> {
-  const { sql, tables, isEnough, onStep } = options;
+  const { pool: { sql }, tables, isEnough, onStep } = options;
   const compacting = compactingOf(options, isExpired);
   if ((await alone(options, (transaction) => mergeTotals(transaction, compacting, partition))) === busy) return false;
   const table = partitionTable(tables.loose, partition);
@@ -108,7 +109,7 @@ async function drop(options: PolicyOptions, partition: number): Promise<boolean>
 }
 
 async function dropSums(options: PolicyOptions): Promise<void> {
-  const { sql, tables, definition, widths, nowMs } = options;
+  const { pool: { sql }, tables, definition, widths, nowMs } = options;
   for (const start of await partitionStarts(sql, tables.sums)) {
     if (start + widths.sumsPartitionMs + Math.max(definition.retainAggregatesForMs, definition.retainForMs) > nowMs) return;
     await unlessLocked(alone(options, (transaction) => transaction`drop table ${transaction(partitionTable(tables.sums, start))}`));
@@ -117,7 +118,7 @@ async function dropSums(options: PolicyOptions): Promise<void> {
 
 /** Adds up the totals of partitions that are still written to. */
 async function mergeRecentTotals(options: PolicyOptions, partitions: readonly number[]): Promise<void> {
-  const { sql, tables } = options;
+  const { pool: { sql }, tables } = options;
   for (const partition of partitions) {
     const [count] = await sql<{ totals: number }[]>`select count(*)::integer as totals from ${sql(partitionTable(tables.loose, partition))} where bucket = ${everybody}`;
     if ((count?.totals ?? 0) >= manyTotals) await alone(options, (transaction) => mergeTotals(transaction, compactingOf(options, false), partition));
@@ -126,10 +127,11 @@ async function mergeRecentTotals(options: PolicyOptions, partitions: readonly nu
 }
 
 export async function applyPolicies(options: PolicyOptions): Promise<Done> {
-  const { sql, tables, definition, widths, nowMs, isEnough } = options;
+  const { pool, tables, definition, widths, nowMs, isEnough } = options;
+  const { sql } = pool;
   const { partitionMs } = widths;
   const current = partitionStart(nowMs, partitionMs);
-  const created = await ensurePartitions(sql, tables, Array.from({ length: 1 + partitionsAhead }, (_, index) => current + index * partitionMs), widths);
+  const created = await ensurePartitions(pool, tables, Array.from({ length: 1 + partitionsAhead }, (_, index) => current + index * partitionMs), widths);
   const done: Done = { created, compressed: 0, dropped: 0 };
   const endedBefore = (start: number, ageMs: number) => start + partitionMs + ageMs <= nowMs;
   const isExpired = (start: number) => endedBefore(start, definition.retainForMs);

@@ -5,6 +5,7 @@
 import postgres, { type Sql } from 'postgres';
 import type { Clock } from '../clock/port.ts';
 import type { Logger, Metrics } from '../observability/port.ts';
+import { openPool, type Pool } from '../sql/pool.ts';
 import { prepareSchema, roleOf, schemaOf } from '../sql/migrations.ts';
 import { checkRows, everybody, within } from './batch.ts';
 import { type Layout, layoutOf } from './columns.ts';
@@ -32,9 +33,9 @@ const poolSize = 4;
 /** Clocks of vehicles go wrong; what is later than this is not history. */
 const futureLimitMs = 10 * 60_000;
 
-function connect(url: string, owner: string): Sql {
+function connect(url: string, owner: string, onclose: () => void): Sql {
   return postgres(url, {
-    max: poolSize, idle_timeout: 60, connect_timeout: 10, onnotice: () => undefined,
+    onclose, max: poolSize, idle_timeout: 60, connect_timeout: 10, onnotice: () => undefined,
     transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
     connection: {
       search_path: `${schemaOf(owner)}, public`, role: roleOf(owner), application_name: `mobility ${owner} series`, TimeZone: 'UTC',
@@ -46,7 +47,7 @@ function connect(url: string, owner: string): Sql {
 }
 
 interface TableOptions {
-  sql: Sql;
+  pool: Pool;
   clock: Clock;
   metrics: Metrics;
   definition: SeriesDefinition;
@@ -69,7 +70,8 @@ class PostgresSeriesTable implements SeriesTable {
   readonly #reader: SeriesReader;
 
   constructor(tableOptions: TableOptions) {
-    const { sql, clock, metrics, definition, widths } = tableOptions;
+    const { pool, clock, metrics, definition, widths } = tableOptions;
+    const { sql } = pool;
     this.#options = tableOptions;
     this.#sql = sql;
     this.#clock = clock;
@@ -78,7 +80,7 @@ class PostgresSeriesTable implements SeriesTable {
     this.#tables = tablesOf(definition.name);
     this.#layout = layoutOf(definition.columns);
     this.#subjects = new Subjects(sql, this.#tables);
-    const options = { sql, tables: this.#tables, layout: this.#layout, aggregated: definition.aggregated, widths };
+    const options = { pool, sql, tables: this.#tables, layout: this.#layout, aggregated: definition.aggregated, widths };
     this.#writer = new SeriesWriter(options);
     this.#reader = new SeriesReader(options);
   }
@@ -109,7 +111,7 @@ class PostgresSeriesTable implements SeriesTable {
   applyPolicies: SeriesTable['applyPolicies'] = ({ signal } = {}) => {
     const deadline = performance.now() + this.#options.policyBudgetMs;
     return applyPolicies({
-      sql: this.#sql, tables: this.#tables, layout: this.#layout, definition: this.#definition, widths: this.#options.widths, nowMs: this.#clock.nowMs(), onStep: this.#options.onPolicyStep,
+      pool: this.#options.pool, tables: this.#tables, layout: this.#layout, definition: this.#definition, widths: this.#options.widths, nowMs: this.#clock.nowMs(), onStep: this.#options.onPolicyStep,
       isEnough: () => performance.now() > deadline || signal?.aborted === true || this.#options.isClosing(),
     });
   };
@@ -139,11 +141,11 @@ async function prepareOwner(url: string, owner: string): Promise<void> {
 /** Opens no connection before the first table is opened. */
 export function openPostgresSeries({ url, clock, metrics, policyBudgetMs = defaultPolicyBudgetMs, onPolicyStep = () => undefined }: PostgresSeriesOptions): SeriesStore {
   let isClosing = false;
-  const pools = new Map<string, Promise<Sql>>();
-  const poolOf = (owner: string): Promise<Sql> => {
+  const pools = new Map<string, Promise<Pool>>();
+  const poolOf = (owner: string): Promise<Pool> => {
     let pool = pools.get(owner);
     if (!pool) {
-      pool = prepareOwner(url, owner).then(() => connect(url, owner));
+      pool = prepareOwner(url, owner).then(() => openPool((onClose) => connect(url, owner, onClose)));
       pools.set(owner, pool);
       pool.catch(() => pools.delete(owner));
     }
@@ -152,9 +154,9 @@ export function openPostgresSeries({ url, clock, metrics, policyBudgetMs = defau
   return {
     async open(owner, definition) {
       checkDefinition(definition);
-      const sql = await poolOf(owner);
-      const { sumsPartitionMs } = await prepareTables(sql, definition);
-      return new PostgresSeriesTable({ sql, clock, metrics, definition, policyBudgetMs, onPolicyStep, isClosing: () => isClosing, widths: { partitionMs: definition.partitionMs, sumsPartitionMs } });
+      const pool = await poolOf(owner);
+      const { sumsPartitionMs } = await prepareTables(pool, definition);
+      return new PostgresSeriesTable({ pool, clock, metrics, definition, policyBudgetMs, onPolicyStep, isClosing: () => isClosing, widths: { partitionMs: definition.partitionMs, sumsPartitionMs } });
     },
     async close() {
       isClosing = true;

@@ -78,6 +78,7 @@ export class SeriesReader {
     const { after, limit = defaultLimit, maximumPoints } = options;
     checkCount('limit', limit, 1);
     checkCount('maximumPoints', maximumPoints, 2);
+    if (options.keepExtremesOf !== undefined && !this.#options.layout.some(([name]) => name === options.keepExtremesOf)) throw new TypeError(`there is no column ${options.keepExtremesOf}`);
     if (maximumPoints !== undefined) return this.#readThinned(subject, fromMs, toMs, { ...options, maximumPoints });
     const points: SeriesPoint[] = [];
     for await (const found of this.#rowsOf(subject, after ? Math.max(fromMs, after.timeMs) : fromMs, toMs)) {
@@ -92,7 +93,6 @@ export class SeriesReader {
 
   async #readThinned(subject: number, fromMs: number, toMs: number, { after, limit, maximumPoints, keepExtremesOf }: ReadOptions & { maximumPoints: number }): Promise<SeriesPoint[]> {
     const column = keepExtremesOf === undefined ? -1 : this.#options.layout.findIndex(([name]) => name === keepExtremesOf);
-    if (keepExtremesOf !== undefined && column < 0) throw new TypeError(`there is no column ${keepExtremesOf}`);
     const [, kind] = this.#options.layout[column] ?? ['', 'real'];
     const beginningMs = after ? Math.max(fromMs, after.timeMs) : fromMs;
     const span = await this.#spanOf(subject, beginningMs, toMs);

@@ -1,5 +1,6 @@
 /** The tables of one series in PostgreSQL, and their partitions. */
 import type { Sql, TransactionSql } from 'postgres';
+import type { Pool } from '../sql/pool.ts';
 import { layoutOf } from './columns.ts';
 import type { SeriesDefinition } from './port.ts';
 
@@ -33,14 +34,14 @@ const shapeOf = ({ columns, partitionMs, aggregated }: SeriesDefinition): string
 
 /**
  * Makes the tables, or checks that they are for the same columns.
- * @param sql as the role of the owner, in its schema
+ * @param pool as the role of the owner, in its schema
  * @returns the width of the partitions of `sums`
  */
-export async function prepareTables(sql: Sql, definition: SeriesDefinition): Promise<{ sumsPartitionMs: number }> {
+export async function prepareTables(pool: Pool, definition: SeriesDefinition): Promise<{ sumsPartitionMs: number }> {
   const { name, partitionMs, retainAggregatesForMs } = definition;
   const { subjects, loose, compact, sums } = tablesOf(name);
   const shape = shapeOf(definition);
-  return sql.begin(async (transaction) => {
+  return pool.transaction(async (transaction) => {
     await transaction`select pg_advisory_xact_lock(hashtext(current_schema() || ' time series'))`;
     await transaction`
       create table if not exists time_series (
@@ -91,8 +92,8 @@ export interface PartitionWidths {
 const inRow = 'with (toast_tuple_target = 8160)';
 
 /** Makes the partitions that are missing. @returns how many were */
-export async function ensurePartitions(sql: Sql, tables: SeriesTables, starts: readonly number[], { sumsPartitionMs }: PartitionWidths): Promise<number> {
-  return sql.begin(async (transaction) => {
+export async function ensurePartitions(pool: Pool, tables: SeriesTables, starts: readonly number[], { sumsPartitionMs }: PartitionWidths): Promise<number> {
+  return pool.transaction(async (transaction) => {
     await transaction`select pg_advisory_xact_lock(hashtext(current_schema() || ' time series'))`;
     const [known, knownSums] = [new Set(await partitionStarts(transaction, tables.loose)), new Set(await partitionStarts(transaction, tables.sums))];
     const missing = starts.filter((start) => !known.has(start));

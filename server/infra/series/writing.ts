@@ -1,4 +1,5 @@
-import type { Sql, TransactionSql } from 'postgres';
+import type { TransactionSql } from 'postgres';
+import type { Pool } from '../sql/pool.ts';
 import { type Batch, looseColumns, looseCopy, partitionStart, partitionsOf, type Totals } from './batch.ts';
 import type { Layout } from './columns.ts';
 import { copyInto } from './copy.ts';
@@ -8,7 +9,7 @@ import { addValue, rawSummaries, Summing } from './summaries.ts';
 import { ensurePartitions, type PartitionWidths, partitionStarts, type SeriesTables } from './tables.ts';
 
 export interface WriterOptions {
-  sql: Sql;
+  pool: Pool;
   tables: SeriesTables;
   layout: Layout;
   aggregated: readonly string[];
@@ -49,16 +50,16 @@ export class SeriesWriter {
   }
 
   async #ensure(batch: Batch): Promise<void> {
-    const { sql, tables, widths } = this.#options;
+    const { pool, tables, widths } = this.#options;
     const starts = partitionsOf(batch, widths.partitionMs);
     if (starts.every((start) => this.#partitions.has(start))) return;
-    await ensurePartitions(sql, tables, starts, widths);
-    this.#partitions = new Set(await partitionStarts(sql, tables.loose));
+    await ensurePartitions(pool, tables, starts, widths);
+    this.#partitions = new Set(await partitionStarts(pool.sql, tables.loose));
   }
 
   async #writeInTransaction(batch: Batch): Promise<number> {
-    const { sql, tables, layout, widths } = this.#options;
-    const done = await sql.begin(async (transaction) => {
+    const { pool, tables, layout, widths } = this.#options;
+    const done = await pool.transaction(async (transaction) => {
       // Whoever holds this row writes; the number of a write is therefore also the order in which writes became visible.
       const [state] = await transaction<{ writes: number; newestMs: number }[]>`select writes, newest_ms from time_series where name = ${tables.name} for update`;
       if (!state) throw new Error(`the series ${tables.name} is gone`);

@@ -1,0 +1,80 @@
+/**
+ * Connections that may be lost at any moment.
+ *
+ * postgres.js 3.4.9 rolls a transaction back on a connection that is gone, which ends the whole program
+ * (https://github.com/porsager/postgres/issues/1208), lets the rest of a transaction run on whatever connection comes
+ * after it, and never gets such a connection back. So nothing is sent after a loss, and the pool is replaced.
+ */
+import type { Sql, TransactionSql } from 'postgres';
+
+export interface Pool {
+  /** For single statements; stays valid when the pool behind it is replaced. */
+  sql: Sql;
+  /** Commits when `work` resolves, rolls back when it throws. @throws what `isUnreachable` knows when the connection is lost, wherever `work` is then */
+  transaction<T>(work: (transaction: TransactionSql) => Promise<T>): Promise<T>;
+  end(options?: { timeout?: number }): Promise<void>;
+}
+
+const lost = (): Error => Object.assign(new Error('the connection was lost in the middle of a transaction'), { code: 'CONNECTION_CLOSED' });
+const aMoment = (): Promise<void> => new Promise((resume) => setImmediate(resume));
+const forEver = (): Promise<never> => new Promise(() => undefined);
+
+/** Refuses statements once the connection is lost. */
+function guarded(transaction: TransactionSql, isLost: () => boolean): TransactionSql {
+  return new Proxy(transaction, {
+    apply(target, self, statement) {
+      if (isLost()) throw lost();
+      return Reflect.apply(target as unknown as (...statement: unknown[]) => unknown, self, statement) as unknown;
+    },
+    get(target, key) {
+      if (isLost()) throw lost();
+      return Reflect.get(target, key) as unknown;
+    },
+  });
+}
+
+/** A transaction that ends at the loss of its connection, and leaves the connection alone from then on. */
+async function inTransaction<T>(sql: Sql, work: (transaction: TransactionSql) => Promise<T>): Promise<T> {
+  let isLost = false;
+  const running = sql.begin(async (transaction) => {
+    const outcome = await work(guarded(transaction, () => isLost)).then((value) => ({ value }), (error: unknown) => ({ error }));
+    // The statement fails first; that the connection is lost is known a moment later.
+    await aMoment();
+    if (isLost) await forEver();
+    if ('error' in outcome) throw outcome.error;
+    return outcome;
+  });
+  running.catch(() => {
+    isLost = true;
+  });
+  return ((await running) as { value: T }).value;
+}
+
+/** @param connect makes a pool that tells when one of its connections has ended */
+export function openPool(connect: (onClose: () => void) => Sql): Pool {
+  let isEnding = false;
+  const old = new Set<Promise<void>>();
+  const make = (): Sql => {
+    const made = connect(() => {
+      if (isEnding || made !== current) return;
+      current = make();
+      // What is under way there comes to its end.
+      const ended = made.end().finally(() => old.delete(ended));
+      old.add(ended);
+    });
+    return made;
+  };
+  let current = make();
+  const sql = new Proxy((() => undefined) as unknown as Sql, {
+    apply: (_, self, statement) => Reflect.apply(current as unknown as (...statement: unknown[]) => unknown, self, statement) as unknown,
+    get: (_, key) => Reflect.get(current, key) as unknown,
+  });
+  return {
+    sql,
+    transaction: (work) => inTransaction(current, work),
+    async end(options) {
+      isEnding = true;
+      await current.end(options);
+    },
+  };
+}
