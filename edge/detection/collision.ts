@@ -30,16 +30,18 @@ export interface CollisionOptions {
 
 /** Above this, gravity included, the rule asks the wheel. */
 const rulePeakG = 4;
-/** A departure from 1 g that may be the beginning of an impact. */
-const onsetG = 1.5;
+/** How far a verdict looks back for the blow that it is about. */
+const blowMs = 800;
+const remembered = 128;
 /** How long a peak, a change of the wheel and a doubt of the model may lie apart and still belong to one another. */
 const togetherMs = 600;
 /** Tyres brake with at most about 0.8 g; a wheel that changes by this much within `slipWithinMs` slips. */
 const slipMetresPerSecond = 2.5;
 const slipWithinMs = 250;
-/** From riding to standing within `togetherMs`. */
+/** From riding to standing faster than any brake: within `stopWithinMs`. */
 const ridingMetresPerSecond = 2;
 const standingMetresPerSecond = 0.5;
+const stopWithinMs = 150;
 /** A crash goes on with sliding and further blows; what comes within this time of the last of them is the same crash. */
 const refractoryMs = 5000;
 /** A pause in the samples after which the network must not join what was before. */
@@ -50,8 +52,8 @@ const never = Number.NEGATIVE_INFINITY;
 class CollisionRule {
   #peakAtMs = never;
   #wheelAtMs = never;
-  readonly #speeds = new Float64Array(64);
-  readonly #times = new Float64Array(64).fill(never);
+  readonly #speeds = new Float64Array(32);
+  readonly #times = new Float64Array(32).fill(never);
   #next = 0;
 
   /** @returns whether a peak and a strange wheel lie together now */
@@ -67,10 +69,10 @@ class CollisionRule {
   #isWheelStrange(timeMs: number, speed: number): boolean {
     for (let index = 0; index < this.#speeds.length; index++) {
       const agoMs = timeMs - (this.#times[index] as number);
-      if (!(agoMs >= 0 && agoMs <= togetherMs)) continue;
+      if (!(agoMs >= 0 && agoMs <= slipWithinMs)) continue;
       const before = this.#speeds[index] as number;
       if (agoMs <= slipWithinMs && Math.abs(speed - before) >= slipMetresPerSecond) return true;
-      if (before >= ridingMetresPerSecond && speed <= standingMetresPerSecond) return true;
+      if (agoMs <= stopWithinMs && before >= ridingMetresPerSecond && speed <= standingMetresPerSecond) return true;
     }
     return false;
   }
@@ -86,9 +88,9 @@ class Detector implements CollisionDetector {
   #seenSamples = 0;
   #lastMs = never;
   #quietUntilMs = never;
-  #onsetMs = never;
-  #lastRoughMs = never;
-  #peakG = 0;
+  readonly #magnitudes = new Float64Array(remembered);
+  readonly #times = new Float64Array(remembered).fill(never);
+  #newest = 0;
   #sureBefore = false;
   #unsureAtMs = never;
   #highest = 0;
@@ -108,7 +110,9 @@ class Detector implements CollisionDetector {
     if (!Number.isFinite(magnitudeG) || !(timeMs > this.#lastMs)) return undefined;
     if (timeMs - this.#lastMs > gapMs) this.#seenSamples = 0;
     this.#lastMs = timeMs;
-    this.#follow(timeMs, magnitudeG);
+    this.#newest = (this.#newest + 1) % remembered;
+    this.#magnitudes[this.#newest] = magnitudeG;
+    this.#times[this.#newest] = timeMs;
     const ruleSays = this.#rule.push(timeMs, magnitudeG, Number.isFinite(wheelSpeedMetresPerSecond) ? wheelSpeedMetresPerSecond : 0);
     const decidedBy = this.#decide(sample, ruleSays);
     if (!decidedBy) return undefined;
@@ -117,17 +121,22 @@ class Detector implements CollisionDetector {
       return undefined;
     }
     this.#quietUntilMs = timeMs + refractoryMs;
-    return { atMs: timeMs - this.#onsetMs <= 2 * togetherMs ? this.#onsetMs : timeMs, peakG: this.#peakG, confidence: this.#confidence(decidedBy), decidedBy };
+    return { ...this.#blow(timeMs), confidence: this.#confidence(decidedBy), decidedBy };
   }
 
-  /** Where the blow began and how hard it has been so far. */
-  #follow(timeMs: number, magnitudeG: number): void {
-    if (timeMs - this.#lastRoughMs > togetherMs) this.#peakG = magnitudeG;
-    if (Math.abs(magnitudeG - 1) > onsetG) {
-      if (timeMs - this.#lastRoughMs > togetherMs) this.#onsetMs = timeMs;
-      this.#lastRoughMs = timeMs;
+  /** Where the blow began, which is where half of its strength was first exceeded, and how hard it has been so far. */
+  #blow(timeMs: number): { atMs: number; peakG: number } {
+    let [peakG, strongest, atMs] = [0, 0, timeMs];
+    for (const [index, time] of this.#times.entries()) {
+      if (timeMs - time > blowMs) continue;
+      const magnitudeG = this.#magnitudes[index] as number;
+      peakG = Math.max(peakG, magnitudeG);
+      strongest = Math.max(strongest, Math.abs(magnitudeG - 1));
     }
-    if (magnitudeG > this.#peakG) this.#peakG = magnitudeG;
+    for (const [index, time] of this.#times.entries()) {
+      if (timeMs - time <= blowMs && time < atMs && Math.abs((this.#magnitudes[index] as number) - 1) > strongest / 2) atMs = time;
+    }
+    return { atMs, peakG };
   }
 
   #decide(sample: MotionSample, ruleSays: boolean): 'model' | 'rule' | undefined {

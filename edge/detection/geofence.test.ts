@@ -38,8 +38,8 @@ test('DETECTION-10: the index says what every edge of every zone says', () => {
 });
 
 test('DETECTION-10: a hole is outside, each part of a multipolygon is inside', () => {
-  const [outer] = square('ring', 100).geometry.coordinates as [number[][]];
-  const [inner] = square('hole', 40).geometry.coordinates as [number[][]];
+  const [outer] = square('ring', 100).geometry.coordinates;
+  const [inner] = square('hole', 40).geometry.coordinates;
   const monitor = geofenceMonitor({ zones: loadZones(collection({ type: 'Feature', id: 'ring', properties: {}, geometry: { type: 'Polygon', coordinates: [outer, inner] } }, { type: 'Feature', id: 'two', properties: {}, geometry: { type: 'MultiPolygon', coordinates: [square('a', 50, 400).geometry.coordinates, square('b', 50, 600).geometry.coordinates] } })) });
   expect(walk(monitor, straight(-200, 700))).toEqual(['entered ring 22', 'left ring 34', 'entered ring 50', 'left ring 62', 'entered two 112', 'left two 132', 'entered two 152', 'left two 172']);
 });

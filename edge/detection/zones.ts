@@ -54,7 +54,7 @@ function edgesOf(rings: unknown, zone: string): Float64Array {
   if (!Array.isArray(rings) || rings.length === 0) throw new ZonesError(`zone ${zone}: a polygon needs a ring`);
   const edges: number[] = [];
   for (const ring of rings.map((value) => ringOf(value, zone))) {
-    for (let index = 0; index + 3 < ring.length; index += 2) edges.push(...ring.slice(index, index + 4));
+    for (let index = 0; index + 3 < ring.length; index += 2) edges.push(ring[index] as number, ring[index + 1] as number, ring[index + 2] as number, ring[index + 3] as number);
   }
   return Float64Array.from(edges);
 }
@@ -62,15 +62,18 @@ function edgesOf(rings: unknown, zone: string): Float64Array {
 function polygonOf(edges: Float64Array, zone: number): Polygon {
   let [west, south, east, north] = [Infinity, Infinity, -Infinity, -Infinity];
   for (let at = 0; at < edges.length; at += 2) {
-    const [longitude = 0, latitude = 0] = edges.subarray(at, at + 2);
-    [west, south, east, north] = [Math.min(west, longitude), Math.min(south, latitude), Math.max(east, longitude), Math.max(north, latitude)];
+    const [longitude, latitude] = [edges[at] as number, edges[at + 1] as number];
+    west = Math.min(west, longitude);
+    south = Math.min(south, latitude);
+    east = Math.max(east, longitude);
+    north = Math.max(north, latitude);
   }
   const count = edges.length / 4;
   const bands = Math.max(1, Math.min(maximumBands, Math.ceil(count / edgesPerBand)));
   const bandHeight = (north - south) / bands || 1;
   const lists: number[][] = Array.from({ length: bands }, () => []);
   for (let edge = 0; edge < count; edge++) {
-    const [, first = 0, , second = 0] = edges.subarray(edge * 4, edge * 4 + 4);
+    const [first, second] = [edges[edge * 4 + 1] as number, edges[edge * 4 + 3] as number];
     const to = bandOf(Math.max(first, second), south, bandHeight, bands);
     for (let band = bandOf(Math.min(first, second), south, bandHeight, bands); band <= to; band++) lists[band]?.push(edge);
   }

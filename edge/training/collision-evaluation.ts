@@ -32,8 +32,9 @@ export function verdictsOf(trace: Trace, model: CollisionModel | undefined, onPr
 }
 
 export function sampleOf({ motion }: Trace, sample: number): MotionSample {
-  const [ax = 0, ay = 0, az = 0, gx = 0, gy = 0, gz = 0] = motion.subarray(sample * 6, sample * 6 + 6);
-  return { timeMs: sample * (1000 / samplesPerSecond), accelerationG: [ax, ay, az], rotationDegreesPerSecond: [gx, gy, gz] };
+  const at = sample * 6;
+  const value = (channel: number): number => motion[at + channel] as number;
+  return { timeMs: sample * (1000 / samplesPerSecond), accelerationG: [value(0), value(1), value(2)], rotationDegreesPerSecond: [value(3), value(4), value(5)] };
 }
 
 const leadSeconds = 6;

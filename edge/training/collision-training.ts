@@ -20,8 +20,12 @@ export interface TrainingSize {
   crashes: number;
   everyday: number;
   epochs: number;
+  /** How often each validation ride is ridden to find the thresholds. */
+  thresholdRides: number;
+  /** Of each type and severity, to tell how it goes. */
+  validationCrashes: number;
 }
-export const fullSize: TrainingSize = { crashes: 1800, everyday: 2200, epochs: 16 };
+export const fullSize: TrainingSize = { crashes: 1800, everyday: 2200, epochs: 16, thresholdRides: 6, validationCrashes: 10 };
 
 function normalised({ motion, targets }: Section): Section {
   return { motion: motion.map((value, at) => value / (inputShape.normalisation[at % 6] as number)), targets };
@@ -71,9 +75,9 @@ function mistakes(seed: number, rides: readonly Ride[], model: CollisionModel): 
 }
 
 /** The highest probability in each section of a second, of everyday riding and of crashes: what thresholds are chosen from. */
-function chooseThresholds(seed: number, rides: readonly Ride[], model: CollisionModel): CollisionModel {
+function chooseThresholds(seed: number, rides: readonly Ride[], model: CollisionModel, repetitions: number): CollisionModel {
   const everyday: number[] = [];
-  for (let repetition = 0; repetition < 6; repetition++) {
+  for (let repetition = 0; repetition < repetitions; repetition++) {
     for (const ride of rides) {
       const last = [0, 0];
       let [sample, peak] = [0, 0];
@@ -115,8 +119,8 @@ export function trainCollision(seed: number, { training, validation }: Split, si
       tell({ mistakesAdded: found.length });
     }
   }
-  const model = chooseThresholds(seed, validation, toModel(network, sections));
-  const scenes = crashScenes(seed + 1, validation, 10);
+  const model = chooseThresholds(seed, validation, toModel(network, sections), size.thresholdRides);
+  const scenes = crashScenes(seed + 1, validation, size.validationCrashes);
   tell({ sureFrom: model.sureFrom, unsureFrom: model.unsureFrom, validationCrashesFound: scenes.filter(({ trace }) => verdictsOf(trace, model).length > 0).length, of: scenes.length });
   return { model, network };
 }
