@@ -100,6 +100,7 @@ class CredulousCore extends DeviceCore {
 
 const credulousRegistry = {
   standing: async (id: string): Promise<Standing> => ({ kind: 'device', vehicleId: names.get(id) ?? null, status: 'active', expiresAtMs: Number.MAX_SAFE_INTEGER, replaces: null, isUsed: true }),
+  isKnownActive: () => true,
 } as unknown as Registry;
 
 async function bareBytes(clients: readonly ChildProcess[], authority: LoadAuthority): Promise<number> {

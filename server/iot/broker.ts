@@ -9,7 +9,7 @@ import type { EventLog } from '../infra/events/port.ts';
 import type { Logger } from '../infra/observability/port.ts';
 import { topics } from '../../edge/protocol/topics.ts';
 import { type Door, type DoorOptions, openDoor, type Peer, type TlsMaterial } from './door.ts';
-import { Allowance, type Identity, isMeantBy, isVehicleId, maximumPacketBytes, maximumSubscriptions, maySubscribe, PacketSizeGuard, publishAllowance, routeOf } from './domain/policy.ts';
+import { Allowance, certificateAllowance, type Identity, isCertificateTopic, isMeantBy, isVehicleId, maximumPacketBytes, maximumSubscriptions, maySubscribe, PacketSizeGuard, publishAllowance, routeOf } from './domain/policy.ts';
 import { Intake } from './intake.ts';
 import { type Counted, Tally } from './tally.ts';
 import type { ThingMessage } from './thing-messages.ts';
@@ -52,6 +52,8 @@ interface Session extends Identity {
   connection: number;
   client: Client;
   allowance: Allowance;
+  /** Made at the first request for a certificate. */
+  certificateAllowance?: Allowance;
   /** Filter → quality of service. */
   subscriptions: Map<string, 0 | 1>;
 }
@@ -222,7 +224,7 @@ class DeviceBroker implements Broker {
       this.#tally.refused('publish');
       return callback(new Error('a device publishes on its own topics only, with quality of service 0 or 1'));
     }
-    if (!session.allowance.take(this.#clock.nowMs())) {
+    if (!this.#mayGoOn(session, packet.topic)) {
       this.#tally.refused('flood');
       return callback(new Error('more messages than a vehicle has to say'));
     }
@@ -230,6 +232,14 @@ class DeviceBroker implements Broker {
     // Aedes acknowledges after the callback: at quality of service 1 "acknowledged" means "kept", or "answered".
     if (route === 'request') this.#request(session, packet.topic, bytesOf(packet.payload), callback);
     else this.#intake.accept(route, session.name, bytesOf(packet.payload), callback);
+  }
+
+  #mayGoOn(session: Session, topic: string): boolean {
+    const nowMs = this.#clock.nowMs();
+    if (!session.allowance.take(nowMs)) return false;
+    if (!isCertificateTopic(topic)) return true;
+    session.certificateAllowance ??= new Allowance(certificateAllowance, nowMs);
+    return session.certificateAllowance.take(nowMs);
   }
 
   #request(session: Session, topic: string, payload: Uint8Array, callback: (error?: Error | null) => void): void {

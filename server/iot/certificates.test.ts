@@ -236,6 +236,27 @@ test('IOT-20: a device gets its next certificate over its connection; the old on
   expect([await isRefused(old), await isRefused(next)]).toEqual([true, false]);
 });
 
+test('IOT-20: of several next certificates that were not used yet, the last one counts', async () => {
+  const old = await provisionedDevice(iot(), 'undecided');
+  const client = await connected(old);
+  const issued: DeviceIdentity[] = [];
+  for (let count = 0; count < 2; count++) {
+    const { csrPem, privateKeyPem } = await certificateRequest('undecided');
+    const { answer } = await ask(client, createTopic, { certificateSigningRequest: csrPem });
+    issued.push({ ...old, certificatePem: answer['certificatePem'] ?? '', privateKeyPem });
+  }
+  const [first, last] = issued as [DeviceIdentity, DeviceIdentity];
+  expect([await isRefused(first), await isRefused(old), await isRefused(last), await isRefused(old)]).toEqual([true, false, false, true]);
+});
+
+test('IOT-14: who asks for ever more certificates is cut off', async () => {
+  const client = await connected(await claimingDevice(iot(), 'greedy'));
+  const closed = closing(client);
+  for (let count = 0; count < 21; count++) client.publish(createTopic, '{}', { qos: 1 }, () => undefined);
+  await closed;
+  expect((await iot().getStatistics({})).refused['flood']).toBe(1);
+});
+
 test('IOT-20: a device cannot register for another vehicle, and gets none in the name of another', async () => {
   const client = await connected(await provisionedDevice(iot(), 'ambitious'));
   const { csrPem, privateKeyPem } = await certificateRequest('victim');

@@ -111,7 +111,9 @@ export class DeviceCore {
 
   async admit(desk: Desk, asker: Asker): Promise<Admission> {
     desk.asking.add(asker.connection);
-    const admission = await this.#judge(asker);
+    let admission = await this.#judge(asker);
+    // Revoked between the judgement and this line: judged again.
+    while (admission === 'accepted' && !this.#registry.isKnownActive(asker.certificateId)) admission = await this.#judge(asker);
     // Whoever has hung up meanwhile is let in nowhere.
     const isStillThere = desk.asking.delete(asker.connection);
     if (admission !== 'accepted' || !isStillThere) return admission;
@@ -131,20 +133,12 @@ export class DeviceCore {
       if (!standing.isUsed) {
         await this.#registry.succeed(certificateId, standing);
         this.#firstUses.add(certificateId);
-        // Revoked between two of these lines: then the cache knows it.
-        return await this.#judgeAgain(certificateId);
       }
       return 'accepted';
     } catch (error) {
       this.#logger.warn({ error, name }, 'a certificate cannot be looked up');
       return 'unavailable';
     }
-  }
-
-  async #judgeAgain(certificateId: string): Promise<Admission> {
-    const standing = await this.#registry.standing(certificateId);
-    if (!standing) return 'unknown';
-    return standing.status === 'active' ? 'accepted' : standing.status;
   }
 
   /** The newest connection of a vehicle is the one that counts. */

@@ -61,6 +61,11 @@ export class Registry {
     }
   }
 
+  /** As far as is known without asking: right at once after a change. */
+  isKnownActive(certificateId: string): boolean {
+    return this.#standings.get(certificateId)?.status === 'active';
+  }
+
   #forgetOldest(): void {
     const [oldest] = this.#standings.keys();
     if (oldest !== undefined) this.#standings.delete(oldest);
@@ -98,10 +103,17 @@ export class Registry {
     return signed;
   }
 
-  /** For a device that has one: the new one works at once, the old one until the new one is used. */
+  /** For a device that has one: the new one works at once, the old one until the new one is used. Of several that were not used yet the last one counts. */
   async issueSuccessor(vehicleId: string, replaces: string, request: CertificateRequest, token: { hash: Uint8Array; expiresAt: Date }): Promise<SignedCertificate> {
     const signed = await this.authority.signDevice(vehicleId, request.publicKey);
-    await insertCertificate(this.#database.sql, { ...signed, kind: 'device', name: vehicleId, vehicleId, status: 'active', publicKeyHash: request.publicKeyHash, replaces, askedBy: replaces, token });
+    const ended = await this.#database.transaction(async ({ sql }) => {
+      await lockVehicle(sql, vehicleId);
+      const unused = (await certificatesOf(sql, [vehicleId])).filter((other) => other.replaces === replaces && other.status === 'active' && other.usedAt === null);
+      const ended = await setStatus(sql, unused.map(({ id }) => id), 'inactive');
+      await insertCertificate(sql, { ...signed, kind: 'device', name: vehicleId, vehicleId, status: 'active', publicKeyHash: request.publicKeyHash, replaces, askedBy: replaces, token });
+      return ended.map(({ id }) => id);
+    });
+    this.#end(ended);
     return signed;
   }
 

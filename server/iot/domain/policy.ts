@@ -112,6 +112,10 @@ export class PacketSizeGuard {
 /** What a vehicle has to say after a day without a network fits into the burst; the rate is what AWS IoT Core allows a connection. */
 export const publishAllowance = { burst: 5_000, perSecond: 100 } as const;
 
+/** A certificate costs a signature and a row; a device needs one in years. */
+export const certificateAllowance = { burst: 20, perSecond: 0.1 } as const;
+export const isCertificateTopic = (topic: string): boolean => topic === topics.createCertificateFromCsr || topic === createCertificateTopic;
+
 /** How much one connection may still publish: a bucket that fills with time. */
 export class Allowance {
   readonly #burst: number;
