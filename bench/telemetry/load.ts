@@ -53,6 +53,8 @@ interface Connection {
   packetIdAt: number;
   sequenceAt: number;
   timeAt: number;
+  /** Of the newest record that was sent. */
+  newestMs: number;
   sentAtMs: number[];
   waiting: number;
 }
@@ -103,9 +105,13 @@ function recordsOf(vehicle: number, count: number, spacingMs: number): Telemetry
   });
 }
 
+/** Records of a message are so far apart that the next message begins after them; as fast as it goes, a millisecond. */
+const spacingOf = ({ recordsEach, messagesPerSecond }: LoadRun): number => (messagesPerSecond === undefined ? 1 : Math.max(1, Math.floor(1000 / messagesPerSecond / recordsEach)));
+
 /** Fields 1 and 2 are taken out of the batch and put before it, with numbers of a fixed length. */
-function prepare(connection: Connection, vehicle: number, { recordsEach, messagesPerSecond = 1 }: LoadRun): void {
-  const spacingMs = Math.max(1, Math.floor(1000 / messagesPerSecond / recordsEach));
+function prepare(connection: Connection, vehicle: number, run: LoadRun): void {
+  const { recordsEach } = run;
+  const spacingMs = spacingOf(run);
   const plain = encodeTelemetry({ bootCount: 1, records: recordsOf(vehicle, recordsEach, spacingMs) }, { deflate: false });
   // Envelope: tag and length, then the batch, which begins with its first time (tag and one byte): the first sequence is 0 and left out.
   let at = 1;
@@ -132,7 +138,7 @@ function open(setup: LoadSetup, { vehicleId, certificatePem }: LoadVehicle): Pro
     socket.once('close', () => fail('closed'));
     socket.once('data', (bytes) => {
       if (bytes[0] !== 0x20 || bytes[3] !== 0) return fail(`refused with ${bytes.toString('hex')}`);
-      resolve({ vehicleId, socket, sequence: 1, packetId: 0, frame: Buffer.alloc(0), packetIdAt: 0, sequenceAt: 0, timeAt: 0, sentAtMs: [], waiting: 0 });
+      resolve({ vehicleId, socket, sequence: 1, packetId: 0, frame: Buffer.alloc(0), packetIdAt: 0, sequenceAt: 0, timeAt: 0, newestMs: 0, sentAtMs: [], waiting: 0 });
     });
   });
 }
@@ -163,13 +169,15 @@ class Run {
   #send(connection: Connection): void {
     const { frame } = connection;
     const nowMs = Date.now();
-    const { recordsEach, messagesPerSecond = 1 } = this.#run;
-    const spacingMs = Math.max(1, Math.floor(1000 / messagesPerSecond / recordsEach));
+    const { recordsEach } = this.#run;
+    const spanMs = (recordsEach - 1) * spacingOf(this.#run);
     connection.packetId = (connection.packetId % 65_535) + 1;
     frame.writeUInt16BE(connection.packetId, connection.packetIdAt);
     writeVarint(frame, connection.sequenceAt, sequenceBytes, connection.sequence);
-    // The newest record was made just now.
-    writeVarint(frame, connection.timeAt, timeBytes, nowMs - (recordsEach - 1) * spacingMs);
+    // The newest record was made just now; the clock of a vehicle does not go back.
+    const firstMs = Math.max(nowMs - spanMs, connection.newestMs + 1);
+    connection.newestMs = firstMs + spanMs;
+    writeVarint(frame, connection.timeAt, timeBytes, firstMs);
     connection.sequence += recordsEach;
     connection.sentAtMs.push(performance.now());
     connection.socket.write(Buffer.from(frame));
