@@ -1,5 +1,5 @@
 /** A crash during a ride: on a subscribed screen within two seconds, the rider asked, staff sent, closed; by the public API, with a vehicle of the program. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { v7 } from 'uuid';
 import { type ApiUser, demoUser, type Program, startProgram, until } from './program.ts';
 
@@ -80,6 +80,7 @@ const details = async (id: string) => (await staff.get<Incident>(`/v1/incidents/
 
 test('a crash is on the screen within two seconds, the rider is asked, staff go there and close it', async () => {
   const screen = new Screen();
+  onTestFinished(() => screen.close());
   await screen.open();
   const { bookingId, vehicleId, nearField } = await ride();
 
@@ -113,5 +114,4 @@ test('a crash is on the screen within two seconds, the rider is asked, staff go 
   await until(async () => screen.last(vehicleId)?.state === 'closed');
   await until(async () => (await details(id)).timeline.some(({ kind }) => kind === 'vehicle-enabled'), 30_000);
   expect((await details(id)).timeline.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['opened', 'rider-asked', 'rider-answered', 'escalated', 'assigned', 'arrived', 'vehicle-disabled', 'telemetry-attached', 'closed', 'vehicle-enabled']));
-  screen.close();
 }, 180_000);

@@ -209,17 +209,17 @@ describe('the vehicle and the evidence', () => {
     expect(orders()).toEqual([]);
   });
 
-  test('INCIDENT-07: the telemetry around the moment is attached when it has arrived, and once more when it was late', async () => {
+  test('INCIDENT-07: the telemetry around the moment is attached when it has arrived, first what was before it', async () => {
     const atMs = world.clock.nowMs();
     world.stage.recordedAtMs = [-16_000, -15_000, -5_000, 0].map((offset) => atMs + offset);
     await world.alert({ vehicleId, ...bump });
     const { id } = await opened();
     expect((await get(id)).telemetry).toEqual([]);
-    world.clock.advance(18_000);
+    world.clock.advance(3_000);
     await says(id, 'telemetry-attached');
     expect((await get(id)).telemetry.map(({ at }) => Date.parse(at) - atMs)).toEqual([-15_000, -5_000, 0]);
     world.stage.recordedAtMs.push(atMs + 5_000, atMs + 15_000, atMs + 16_000);
-    world.clock.advance(60_000);
+    world.clock.advance(15_000);
     await eventually(async () => (await get(id)).telemetry.length === 5);
     await eventually(async () => (await world.sql`select 1 from timers where kind = 'attach-telemetry' and key = ${id}`).length === 0);
   });

@@ -77,7 +77,7 @@ export function rodeAt({ startedAt, endedAt }: { startedAt: string | null; ended
 
 const windowMs = 15_000;
 export const windowAround = (atMs: number): { from: string; to: string } => ({ from: new Date(atMs - windowMs).toISOString(), to: new Date(atMs + windowMs).toISOString() });
-/** When to look for the telemetry after the moment: when it should be there, and again for vehicles that were offline. */
-export const telemetryLooksMs: readonly number[] = [windowMs + 3_000, 60_000, 10 * minuteMs, 120 * minuteMs, behindMs];
+/** When to look for the telemetry: soon, for what was before the moment; when the rest should be there; again for vehicles that were offline. */
+export const telemetryLooksMs: readonly number[] = [3_000, windowMs + 3_000, 60_000, 10 * minuteMs, 120 * minuteMs, behindMs];
 /** A vehicle that moves speaks every few seconds: something from near the end of the window, and nothing more is to come. */
 export const windowIsFull = (items: readonly { at: string }[], atMs: number): boolean => items.some(({ at }) => Date.parse(at) >= atMs + windowMs - 6_000);
