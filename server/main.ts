@@ -28,6 +28,10 @@ const commands: Record<string, Command> = {
     summary: 'make a city of an operator\'s feed: import gbfs URL|FOLDER [--id city] [--dry-run]',
     run: async (rest) => (await import('./program/commands/import.ts')).runImport(rest, process),
   },
+  bundle: {
+    summary: 'pack a folder, sign and store it for vehicles: bundle FOLDER --kind firmware|models|zones --version X.Y.Z',
+    run: async (rest) => (await import('./program/commands/bundle.ts')).runBundle(rest, process),
+  },
   bench: {
     summary: 'run a benchmark and print its figures: bench NAME',
     run: async (rest) => (await import('./program/commands/bench.ts')).runBench(rest),

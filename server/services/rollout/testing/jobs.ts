@@ -24,6 +24,16 @@ export class Jobs {
   events: EventLog | undefined;
   readonly #untold: CloudEvent[] = [];
 
+  /** Whether every call is cut, once for each job, after it had its effect. */
+  isCutOnce = false;
+  readonly cuts = new Set<string>();
+
+  #cutOnce(call: string): void {
+    if (!this.isCutOnce || this.cuts.has(call)) return;
+    this.cuts.add(call);
+    throw new Error(`cut after ${call}`);
+  }
+
   /** What a vehicle would be given next. */
   next(vehicleId: string): Execution | undefined {
     return this.byVehicle.get(vehicleId)?.find(({ status }) => status === 'IN_PROGRESS' || status === 'QUEUED');
@@ -55,12 +65,14 @@ export class Jobs {
         this.documents.set(jobId, document as UpdateJobDocument);
         const fresh = vehicleIds.filter((vehicleId) => !this.byVehicle.get(vehicleId)?.some((execution) => execution.jobId === jobId));
         for (const vehicleId of fresh) this.byVehicle.set(vehicleId, [...(this.byVehicle.get(vehicleId) ?? []), { jobId, vehicleId, status: 'QUEUED', statusDetails: {}, versionNumber: 1 }]);
+        this.#cutOnce(`createJob ${jobId}`);
         return { queued: fresh.length };
       },
       cancelJob: async ({ params: { jobId } }) => {
         if (!this.documents.has(jobId)) throw new Problem('not-found');
         const queued = this.all(jobId).filter(({ status }) => status === 'QUEUED');
         for (const execution of queued) this.update(execution, 'CANCELED');
+        this.#cutOnce(`cancelJob ${jobId}`);
         return { cancelled: queued.length };
       },
       listJobExecutions: async ({ params: { jobId }, query: { limit, cursor } }) => {

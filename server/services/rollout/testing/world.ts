@@ -24,7 +24,8 @@ let versions = 0;
 export const firmwareArchive = (behaviour: string, version: string): Uint8Array =>
   writeArchive([{ path: 'main.ts', bytes: Buffer.from(`// ${version}`) }, { path: 'simulated.json', bytes: Buffer.from(JSON.stringify({ behaviour, version })) }]);
 
-export async function startWorld(vehicleCount: number) {
+/** @param stagesPercent of rollouts that do not say */
+export async function startWorld(vehicleCount: number, stagesPercent = [1, 10, 50, 100]) {
   const vehicleIds = Array.from({ length: vehicleCount }, (_, index) => `v-${String(index).padStart(4, '0')}`);
   const jobs = new Jobs();
   const clock = new MovableClock();
@@ -58,7 +59,7 @@ export async function startWorld(vehicleCount: number) {
       return (await upload(firmwareArchive(behaviour, version), { kind: 'firmware', version })).id;
     },
     create: (bundleId: string, more: Partial<Parameters<Rollouts['createRollout']>[0]['body']> = {}, idempotencyKey: string = crypto.randomUUID()) =>
-      rollouts.createRollout({ body: { bundleId, soakMinutes: 0.005, ...more } }, { idempotencyKey }),
+      rollouts.createRollout({ body: { bundleId, soakMinutes: 0.003, stagesPercent, ...more } }, { idempotencyKey }),
     /** Lets the fleet live until the rollout is as wanted. */
     async until(rolloutId: string, is: (rollout: Awaited<ReturnType<Rollouts['getRollout']>>) => boolean, timeoutMs = 15_000) {
       const deadline = performance.now() + timeoutMs;
