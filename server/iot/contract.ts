@@ -57,6 +57,8 @@ export const JobExecution = z.object({
   updatedAt: Instant,
 });
 
+export type JobExecution = z.infer<typeof JobExecution>;
+
 export const iotContract = defineContract({
   module: 'iot',
   operations: {

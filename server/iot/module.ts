@@ -8,8 +8,11 @@ import { iotContract } from './contract.ts';
 import { DeviceCore } from './core.ts';
 import { certificateAnswer, findDevice, listDevices } from './directory.ts';
 import type { TlsMaterial } from './door.ts';
+import { Jobs } from './jobs/jobs.ts';
 import { Provisioning } from './provisioning.ts';
 import { Registry } from './registry.ts';
+import { Shadows } from './shadow/shadows.ts';
+import { thingHandlers } from './things.ts';
 import { openWorkers } from './workers.ts';
 import { dropUnbound, type KeySet, ownCertificates, readUnlockKeys, storeUnlockKeys } from './store.ts';
 
@@ -56,13 +59,18 @@ async function tlsMaterial({ configuration, keys, clock, database }: ModuleConte
 const bytes = (content: unknown): Uint8Array => Buffer.from(JSON.stringify(content));
 
 /** The parts of the core, put together. */
-async function openCore(context: ModuleContext): Promise<{ core: DeviceCore; registry: Registry }> {
+async function openCore(context: ModuleContext): Promise<{ core: DeviceCore; registry: Registry; shadows: Shadows; jobs: Jobs }> {
   const { database, keys, clock, configuration } = context;
   const authority = await openAuthority({ keys, clock, clockAheadMs: configuration.MOBILITY_CLOCK_OFFSET_SECONDS * 1000, own: ownCertificates(database.sql) });
   const registry = new Registry({ database, clock, authority, onEnded: (certificateIds) => core.endConnectionsOf(certificateIds) });
   const provisioning = new Provisioning({ registry, clock });
-  const core = new DeviceCore({ ...context, registry, answer: (asker, topic, payload) => provisioning.handle(asker, topic, payload) });
-  return { core, registry };
+  const shadows = new Shadows(context);
+  const jobs = new Jobs({ database, clock, send: (vehicleId, messages) => core.send(vehicleId, messages), isConnected: (vehicleId) => core.connectedSinceMs(vehicleId) !== undefined });
+  const core = new DeviceCore({
+    ...context, registry,
+    answer: (asker, topic, payload) => provisioning.handle(asker, topic, payload) ?? shadows.handle(asker.name, topic, payload) ?? jobs.handle(asker.name, topic, payload),
+  });
+  return { core, registry, shadows, jobs };
 }
 
 interface Listener {
@@ -113,7 +121,7 @@ export const iotModule = defineModule<Operations>({
   async start(context) {
     const { database } = context;
     let unlockKeys = await currentUnlockKeys(context);
-    const { core, registry } = await openCore(context);
+    const { core, registry, shadows, jobs } = await openCore(context);
     const { authority } = registry;
     const listener = await openListener(context, { core, registry, unlockKeys: () => unlockKeys });
     const brokerUrl = listener.url;
@@ -143,6 +151,7 @@ export const iotModule = defineModule<Operations>({
           core.retainUnlockKeys(bytes(body));
           return undefined;
         },
+        ...thingHandlers({ shadows, jobs, core }),
       },
       async stop() {
         await listener.close();
