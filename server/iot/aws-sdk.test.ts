@@ -38,7 +38,7 @@ afterAll(async () => {
 const options = { maxRequestResponseSubscriptions: 12, maxStreamingSubscriptions: 4, operationTimeoutInSeconds: 10 };
 
 describe('shadow', () => {
-  test('IOT-30: the SDK gets, updates and deletes a shadow, classic and named', async () => {
+  test('IOT-50: the SDK gets, updates and deletes a shadow, classic and named', async () => {
     const shadows = iotshadow.IotShadowClientv2.newFromMqtt311(connection, options);
     try {
       await expect(shadows.getShadow({ thingName: thing })).rejects.toMatchObject({ modeledError: { code: 404 } });
@@ -57,7 +57,7 @@ describe('shadow', () => {
     }
   });
 
-  test('IOT-32: an update with another version is a conflict, and changes nothing', async () => {
+  test('IOT-52: an update with another version is a conflict, and changes nothing', async () => {
     const shadows = iotshadow.IotShadowClientv2.newFromMqtt311(connection, options);
     try {
       const { version } = await shadows.updateNamedShadow({ thingName: thing, shadowName: 'versions', state: { reported: { a: 1 } } });
@@ -68,7 +68,7 @@ describe('shadow', () => {
     }
   });
 
-  test('IOT-33: what staff want reaches the device as a delta and as documents', async () => {
+  test('IOT-53: what staff want reaches the device as a delta and as documents', async () => {
     const shadows = iotshadow.IotShadowClientv2.newFromMqtt311(connection, options);
     const deltas = shadows.createNamedShadowDeltaUpdatedStream({ thingName: thing, shadowName: 'pace' });
     const documents = shadows.createNamedShadowUpdatedStream({ thingName: thing, shadowName: 'pace' });
@@ -97,7 +97,7 @@ describe('shadow', () => {
 });
 
 describe('jobs', () => {
-  test('IOT-40: the SDK finds, starts, describes and finishes a job, and hears of it', async () => {
+  test('IOT-60: the SDK finds, starts, describes and finishes a job, and hears of it', async () => {
     const jobs = iotjobs.IotJobsClientv2.newFromMqtt311(connection, options);
     const next = jobs.createNextJobExecutionChangedStream({ thingName: thing });
     const heard: iotjobs.model.NextJobExecutionChangedEvent[] = [];
@@ -126,7 +126,7 @@ describe('jobs', () => {
 });
 
 describe('fleet provisioning', () => {
-  test('IOT-50: the SDK provisions a new thing with a claim certificate', async () => {
+  test('IOT-17: the SDK provisions a new thing with a claim certificate', async () => {
     const claim = await connect(await claimingDevice(core, 'sdk-claim'));
     const identity = iotidentity.IotIdentityClientv2.newFromMqtt311(claim, options);
     try {
