@@ -1,8 +1,8 @@
 /**
- * Connections with mutual TLS that are held: `npm run bench -- connections [COUNT] [--workers N]`.
+ * Connections with mutual TLS that are held: `npm run bench -- connections [COUNT] [--workers N] [--only-held]`.
  *
  * Vehicles in processes of their own connect to broker processes, with a full handshake and then with a resumed one, and stay. Memory
- * for each is what the broker processes grew by. The yardstick is a bare TLS server in Node that holds the same
+ * for each is what the broker processes grew by. `--only-held` leaves out the yardstick and the resumed handshakes. The yardstick is a bare TLS server in Node that holds the same
  * vehicles in the same run. The module's side of the core runs in this process, with a registry that knows everybody.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -23,7 +23,8 @@ import { openWorkers } from '../server/iot/workers.ts';
 import { type LoadAuthority, makeLoadAuthority } from './connections/certificates.ts';
 import type { ClientsResult, ClientsRun, ClientsStart } from './connections/clients.ts';
 
-const { values: flags, positionals } = parseArgs({ args: process.argv.slice(2), allowPositionals: true, options: { workers: { type: 'string' } } });
+const { values: flags, positionals } = parseArgs({ args: process.argv.slice(2), allowPositionals: true, options: { workers: { type: 'string' }, 'only-held': { type: 'boolean', default: false } } });
+const isOnlyHeld = flags['only-held'];
 const count = Number(positionals[0] ?? 2_000);
 const workers = Number(flags.workers ?? 1);
 const perClientProcess = 9_000;
@@ -75,15 +76,18 @@ async function hold(clients: readonly ChildProcess[], run: ClientsRun, processId
   const cpuFull = ((await cpuSeconds(processIds)) - cpuBefore) / full.connected;
   await pause();
   const bytesEach = ((await residentBytes(processIds)) - before) / full.connected;
+  const figures = { kind: run.kind, processes: processIds.length, held: full.connected, kibibytesEach: rounded(bytesEach / kibibyte), fullPerSecond: full.perSecond, fullProcessorMillisecondsEach: rounded(cpuFull * 1000, 2) };
+  if (isOnlyHeld) {
+    print(figures);
+    await ask(clients, () => ({ disconnect: { forget: true } }));
+    return bytesEach;
+  }
   await ask(clients, () => ({ disconnect: { forget: false } }));
   await pause();
   const cpuBetween = await cpuSeconds(processIds);
   const again = sumOf(await ask<ClientsResult>(clients, () => ({ connect: run })));
   const cpuResumed = ((await cpuSeconds(processIds)) - cpuBetween) / again.connected;
-  print({
-    kind: run.kind, processes: processIds.length, held: full.connected, kibibytesEach: rounded(bytesEach / kibibyte),
-    fullPerSecond: full.perSecond, fullProcessorMillisecondsEach: rounded(cpuFull * 1000, 2), resumedPerSecond: again.perSecond, resumed: again.resumed, resumedProcessorMillisecondsEach: rounded(cpuResumed * 1000, 2),
-  });
+  print({ ...figures, resumedPerSecond: again.perSecond, resumed: again.resumed, resumedProcessorMillisecondsEach: rounded(cpuResumed * 1000, 2) });
   await ask(clients, () => ({ disconnect: { forget: true } }));
   return bytesEach;
 }
@@ -137,7 +141,7 @@ const share = Math.ceil(count / clientProcesses);
 const begun = performance.now();
 await ask(clients, (index) => ({ prepare: { authority, from: index * share, to: Math.min(count, (index + 1) * share) } satisfies ClientsStart }));
 print({ kind: 'certificates', count, perSecond: Math.round(count / ((performance.now() - begun) / 1000)), clientProcesses });
-const bare = await bareBytes(clients, authority);
+const bare = isOnlyHeld ? undefined : await bareBytes(clients, authority);
 const broker = await brokerBytes(clients, authority);
-print({ ratioOfMemoryToBareTls: rounded(broker / bare, 2) });
+if (bare !== undefined) print({ ratioOfMemoryToBareTls: rounded(broker / bare, 2) });
 for (const client of clients) client.kill();
