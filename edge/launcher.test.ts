@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { eventually } from '../server/program/testing.ts';
 import type { BootRecord } from './update/boot.ts';
+import { folderDisk } from './update/disk.ts';
+import { bundleOf, newSigner, noReport, serving, textFile, updateJob } from './update/testing/bundles.ts';
+import { openUpdater } from './update/updater.ts';
 
 const undo: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -39,8 +42,8 @@ async function vehicle(agentB: string, trial: BootRecord['trial'] = { slot: 'b',
   return { root, starts: () => read('starts'), record: async () => JSON.parse((await read('boot.json')) || '{}') as BootRecord };
 }
 
-function launch(root: string): ChildProcess {
-  const launcher = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'launcher.ts'), root], { stdio: 'ignore', env: { ...process.env, MOBILITY_HEALTHY_WITHIN_MS: '400' } });
+function launch(root: string, healthyWithinMs = 20_000): ChildProcess {
+  const launcher = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'launcher.ts'), root], { stdio: 'ignore', env: { ...process.env, MOBILITY_HEALTHY_WITHIN_MS: String(healthyWithinMs) } });
   undo.push(async () => {
     if (launcher.exitCode !== null || launcher.signalCode !== null) return;
     launcher.kill('SIGTERM');
@@ -57,9 +60,9 @@ test('UPDATE-09: an agent on trial that says it is healthy is started from then 
   expect((await record()).trial).toBeNull();
 });
 
-test.each([['crashes at once', 'process.exit(1);'], ['hangs', 'for (;;);'], ['runs and never becomes healthy', lives], ['is no program', 'this is { not']])('UPDATE-09: the launcher goes back by itself from an agent that %s', async (_, rest) => {
+test.each([['crashes at once', 'process.exit(1);', 20_000], ['hangs', 'for (;;);', 300]])('UPDATE-09: the launcher goes back by itself from an agent that %s', async (_, rest, healthyWithinMs) => {
   const { root, starts, record } = await vehicle(rest);
-  launch(root);
+  launch(root, healthyWithinMs);
   await eventually(async () => (await starts()).endsWith('a'));
   expect((await starts()).replaceAll('b', '').length).toBe(1);
   expect(await record()).toMatchObject({ active: 'a', trial: null, last: { task: 'update:x', healthy: false, reason: 'not healthy after 3 starts' } });
@@ -77,6 +80,21 @@ test('UPDATE-09: tries are counted across power cuts', async () => {
   }
   launch(root);
   await eventually(async () => (await starts()) === 'bbba');
+});
+
+test('UPDATE-10: updater and launcher bring firmware from one slot into the other on a real disk', async () => {
+  const { root, starts, record } = await vehicle(lives, null);
+  const signer = await newSigner();
+  const bundle = bundleOf('firmware', '1.1.0', [textFile('main.js', agentThat(provesItself)), textFile('deeper/in/it.json', '{}')]);
+  const updaterOf = (version: string, slot: 'a' | 'b') => openUpdater({ disk: folderDisk(root), version, slot, trustedKeys: { counter: 0, keys: [signer.publicKey] }, openArchive: serving(bundle) });
+  expect(await (await updaterOf('1.0.0', 'a')).run(await updateJob(signer, bundle), noReport)).toBe('restart-needed');
+  launch(root);
+  await eventually(async () => (await record()).active === 'b');
+  expect(await starts()).toBe('b');
+  const updated = await updaterOf('1.1.0', 'b');
+  expect(await updated.run(await updateJob(signer, bundle), noReport)).toMatchObject({ status: 'SUCCEEDED' });
+  expect(await readFile(join(root, 'slots/b/deeper/in/it.json'), 'utf8')).toBe('{}');
+  expect(await folderDisk(root).list('downloads')).toEqual([]);
 });
 
 test('UPDATE-09: a slot without an agent is passed over', async () => {

@@ -59,7 +59,8 @@ function start(): void {
     clearTimeout(trial ?? undefined);
     if (isStopping) return;
     crashes = performance.now() - startedAtMs > steadyAfterMs ? 0 : crashes + 1;
-    setTimeout(start, Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(crashes, 10)));
+    // On trial, the number of tries is bound already.
+    setTimeout(start, record.trial ? firstPauseMs : Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(crashes, 10)));
   });
 }
 

@@ -14,7 +14,7 @@ export interface Updater {
   pendingOutcome(): UpdateOutcome | undefined;
   /**
    * The agent has connected and its self-check has passed: from now on its slot is the one to start. Until then it is on trial,
-   * and the launcher goes back by itself. Call it once after each start, before asking for `pendingOutcome` again.
+   * and the launcher goes back by itself. Call it once after each start; `run` with the job of the trial waits for it.
    */
   markHealthy?(): Promise<void>;
   /** What is installed now. */

@@ -230,6 +230,28 @@ test('UPDATE-10: firmware counts as installed only when it has said that it is h
   expect(await back.run(await revertJob(signer, bundle), noReport)).toMatchObject({ status: 'SUCCEEDED', details: { note: 'it is not installed' } });
 });
 
+test('UPDATE-10: an agent that takes up its job again before it is healthy does not restart, and answers when it is', async () => {
+  const bundle = firmware('1.1.0');
+  const disk = await vehicleWith('1.0.0');
+  const options = { openArchive: serving(bundle) };
+  const document = await updateJob(signer, bundle);
+  const before = await boot(disk, options);
+  expect(await before.run(document, noReport)).toBe('restart-needed');
+  expect(await before.run(document, noReport)).toBe('restart-needed');
+  const updated = await boot(disk, options);
+  let answered: unknown;
+  const answer = updated.run(document, noReport).then((outcome) => (answered = outcome));
+  await new Promise(setImmediate);
+  expect(answered).toBeUndefined();
+  await updated.markHealthy();
+  expect(await answer).toMatchObject({ status: 'SUCCEEDED' });
+  const stop = new AbortController();
+  expect(await updated.run(await revertJob(signer, bundle), noReport)).toBe('restart-needed');
+  const stopped = (await boot(disk, { ...options, signal: stop.signal })).run(await revertJob(signer, bundle), noReport);
+  stop.abort(new Error('the agent stops'));
+  await expect(stopped).rejects.toThrow('the agent stops');
+});
+
 test('UPDATE-11: a model that cannot be loaded or fails its self-test is refused; the one before stays', async () => {
   const [good, bad] = [models('1.0.0'), models('1.1.0', 'broken')];
   const selfTests = { models: (files: ReadonlyMap<string, Uint8Array>) => { if (Buffer.from(files.get('collision.model') ?? '').toString() === 'broken') throw new Error('it answers nonsense'); } };

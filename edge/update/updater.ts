@@ -56,6 +56,7 @@ export class BundleUpdater implements Updater {
   #state: State;
   #outcome: UpdateOutcome | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #proof = Promise.withResolvers<void>();
 
   constructor(options: UpdaterOptions, slots: Slots, boot: BootRecord, state: State) {
     this.#options = options;
@@ -90,6 +91,22 @@ export class BundleUpdater implements Updater {
     if (this.#boot.trial?.slot !== this.#running) return;
     await this.#setBoot(proven(this.#boot));
     await this.takeNote();
+    this.#proof.resolve();
+  }
+
+  /**
+   * The job of the trial that is under way: it needs a restart; or, in the slot on trial, its end is not known before this agent has
+   * proven itself, and another restart would be a try lost.
+   */
+  async #ofTrial(task: string): Promise<'restart-needed' | undefined> {
+    if (this.#boot.trial?.task !== task) return undefined;
+    if (this.#boot.trial.slot !== this.#running) return 'restart-needed';
+    this.#signal.throwIfAborted();
+    const stopped = Promise.withResolvers<never>();
+    const stop = () => stopped.reject(this.#signal.reason);
+    this.#signal.addEventListener('abort', stop, { once: true });
+    await Promise.race([this.#proof.promise, stopped.promise]).finally(() => this.#signal.removeEventListener('abort', stop));
+    return undefined;
   }
 
   pendingOutcome(): UpdateOutcome | undefined {
@@ -159,9 +176,10 @@ export class BundleUpdater implements Updater {
 
   async #update(manifest: BundleManifest, url: string, report: (details: Record<string, string>) => Promise<void>): Promise<UpdateOutcome | 'restart-needed'> {
     const { bundleId, kind, version, minimumAgentVersion } = manifest;
-    const current = this.#current(kind);
     const task = `update:${bundleId}`;
-    if (this.#boot.trial?.task === task) return 'restart-needed';
+    const ofTrial = await this.#ofTrial(task);
+    if (ofTrial) return ofTrial;
+    const current = this.#current(kind);
     if (current?.bundleId === bundleId) return succeeded({ bundleId, version, note: 'it was there already' });
     const currentVersion = kind === 'firmware' ? this.#options.version : current?.version;
     if (currentVersion !== undefined && compareVersions(version, currentVersion) <= 0) throw new Rejected(`${version} is not newer than ${currentVersion}`);
@@ -223,7 +241,8 @@ export class BundleUpdater implements Updater {
   /** Back to what was there before; harmless where the bundle is not, or not any more. */
   async #revert({ revert: bundleId, kind }: { revert: string; kind: Kind }): Promise<UpdateOutcome | 'restart-needed'> {
     const task = `revert:${bundleId}`;
-    if (this.#boot.trial?.task === task) return 'restart-needed';
+    const ofTrial = await this.#ofTrial(task);
+    if (ofTrial) return ofTrial;
     if (this.#current(kind)?.bundleId !== bundleId) return succeeded({ bundleId, note: 'it is not installed' });
     if (kind !== 'firmware') {
       await this.#change({ [kind]: { current: this.#state[kind].previous, previous: null } });
