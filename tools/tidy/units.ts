@@ -3,7 +3,7 @@ import { childrenOf, isNode, type SourceFile, type SyntaxNode } from '../source/
 import type { Finding } from './findings.ts';
 
 /** Quantities that mean nothing without a unit, when they end a name. */
-const quantity = /(^|[a-z_])(radius|distance|altitude|elevation|odometer|range|timeout|duration|delay|interval|latency|lifetime|age|ttl|period|speed|velocity|weight|temperature|voltage|power|energy|price|fare|fee|fine|cost|deposit|amount|balance|battery|bandwidth)$/i;
+const quantity = /(^|[a-z_])(radius|distance|altitude|elevation|odometer|range|timeout|duration|delay|interval|latency|lifetime|(?<!st)age|ttl|period|speed|velocity|weight|temperature|voltage|power|energy|price|fare|fee|fine|cost|deposit|amount|balance|battery|bandwidth)$/i;
 
 const numericCalls = new Set(['number', 'int', 'int32', 'float32', 'float64', 'bigint']);
 
