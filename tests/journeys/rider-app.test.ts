@@ -58,6 +58,8 @@ async function playCheck(page: Page): Promise<string[]> {
 
 /** Asked whether all is well, a rider says "I need help", then with the keyboard that it is all right after all. */
 async function beAsked(page: Page, screen: string): Promise<void> {
+  // The app listens already, and the platform lets it.
+  await page.waitForResponse((response) => response.url().endsWith('/v1/me/checks') && response.ok());
   const answers = await playCheck(page);
   const dialog = page.getByRole('alertdialog', { name: 'Are you all right?' });
   await dialog.waitFor();

@@ -3,7 +3,7 @@ import { Failure } from '../api/failure';
 import { challengeOf, randomToken } from './pkce';
 
 const clientId = 'rider-app';
-const scope = 'openid offline_access profile vehicles:read bookings payments';
+const scope = 'openid offline_access profile vehicles:read bookings payments incidents:answer';
 const resource = 'urn:mobility:api';
 
 export interface Tokens {
