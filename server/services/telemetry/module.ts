@@ -66,7 +66,7 @@ async function assemble(context: ModuleContext, settings: FactSettings): Promise
   const { cycle, receivedAtMs } = await restore(saved);
   const commit = new GroupCommit({ intake, history, database, logger, packed: (row) => packVehicle(saved, row), onTake: (taken) => snapshots.onTake(taken), lastCycle: cycle });
   const parts: Parts = { ...saved, context, intake, finder, recent, history, commit, snapshots };
-  await loadZones(parts);
+  await loadFirstZones(parts);
   const again = await replay(context.events, intakeTopic, receivedAtMs, (event) => takeIn(parts, event));
   if (again > 0) logger.info({ events: again, vehicles: fleet.size }, 'live state read from the log again');
   return parts;
@@ -74,8 +74,15 @@ async function assemble(context: ModuleContext, settings: FactSettings): Promise
 
 async function loadZones({ context, zones, finder }: Parts): Promise<void> {
   const { items } = await context.client(vehicleContract).listZones({ query: { bbox: wholeWorld } });
+  const before = zones.isLoaded ? zones.ids() : undefined;
   zones.replace(items);
-  finder.zonesReplaced();
+  finder.zonesReplaced(before);
+}
+
+/** The vehicle service may be in another process, which starts later. */
+async function loadFirstZones(parts: Parts): Promise<void> {
+  if (parts.zones.isLoaded) return;
+  await loadZones(parts).catch((error: unknown) => parts.logger.warn({ error }, 'zones cannot be asked for yet; tried again'));
 }
 
 /** Repeats until stopped, one after the other; what fails is logged and comes again. */
@@ -185,6 +192,7 @@ export const telemetryModuleWith = (settings: FactSettings) => defineModule<Oper
     observe(parts, streams);
     const subscriptions = subscribe(parts);
     const repeated = [
+      every(parts, sweepEveryMs, () => loadFirstZones(parts), 'zones cannot be asked for; tried again'),
       every(parts, sweepEveryMs, sweeper(parts), 'silent vehicles cannot be looked for; tried again'),
       every(parts, snapshotEveryMs, async () => snapshots.want(), 'the live state cannot be saved; tried again'),
       every(parts, policiesEveryMs, async () => {

@@ -100,3 +100,31 @@ test('TELEMETRY-15: rates and durations are those of the last seconds, and older
   expect(recent.since(0, 1_000_000_000, 1_000_060_000)).toBe(100);
   expect(recent.since(0, 1_003_600_000, 1_003_600_000)).toBe(0);
 });
+
+test('TELEMETRY-10: a zone that is drawn around a standing vehicle was not entered, one that is taken away was not left, and who was crossing goes on', () => {
+  const square = (id: string, west: number) => ({ id, polygons: [[[[west, 50], [west + 0.01, 50], [west + 0.01, 50.01], [west, 50.01], [west, 50]]]] });
+  const [fleet, zones] = [new LiveFleet(), new ZoneIndex()];
+  const finder = new FactFinder(fleet, zones, factSettings);
+  zones.replace([square('west', 8.6), square('east', 8.61)]);
+  const row = fleet.rowOf('rider');
+  const at = (seconds: number, longitude: number) => {
+    fleet.flags[row] = 1;
+    fleet.batteryPerMille[row] = 800;
+    fleet.atMs[row] = 1e12 + seconds * 1000;
+    fleet.latitudeE7[row] = 500_050_000;
+    fleet.longitudeE7[row] = longitude * 1e7;
+    finder.newest(row, 30);
+    return finder.facts.splice(0).map((fact) => [fact.name, 'zoneId' in fact.data ? fact.data.zoneId : '']);
+  };
+  expect(at(0, 8.605)).toEqual([]);
+  expect(at(1, 8.615)).toEqual([]);
+  const before = zones.ids();
+  zones.replace([square('east', 8.61), square('new', 8.61)]);
+  finder.zonesReplaced(before);
+  expect(at(5, 8.615)).toEqual([]);
+  expect(at(11, 8.615)).toEqual([['geofenceEntered', 'east']]);
+  expect(at(40, 8.615)).toEqual([]);
+  zones.replace([square('east', 8.61)]);
+  finder.zonesReplaced(undefined);
+  expect(at(50, 8.615)).toEqual([]);
+});

@@ -113,6 +113,7 @@ export class FactFinder {
   }
 
   #zonesOf(row: number): void {
+    if (!this.#zones.isLoaded) return;
     const { zoneSet, latitudeE7, longitudeE7, marks: marked } = this.#fleet;
     const now = this.#zones.setAt(latitudeE7[row] ?? 0, longitudeE7[row] ?? 0);
     if (!this.#has(row, marks.zonesKnown)) {
@@ -146,10 +147,18 @@ export class FactFinder {
     else this.#crossing.delete(row);
   }
 
-  /** After zones were drawn anew: a zone that is drawn around a standing vehicle was not entered. */
-  zonesReplaced(): void {
+  /**
+   * After zones were drawn anew: those that are gone were not left, and those that are drawn around a standing vehicle were not entered.
+   * @param before the zones until now; undefined after a start, when every zone counts as one that was there
+   */
+  zonesReplaced(before: ReadonlySet<string> | undefined): void {
     const { size, zoneSet, latitudeE7, longitudeE7 } = this.#fleet;
-    this.#crossing.clear();
-    for (let row = 0; row < size; row++) if (this.#has(row, marks.zonesKnown)) zoneSet[row] = this.#zones.setAt(latitudeE7[row] ?? 0, longitudeE7[row] ?? 0);
+    const now = this.#zones.ids();
+    for (let row = 0; row < size; row++) {
+      if (!this.#has(row, marks.zonesKnown)) continue;
+      const kept = this.#zones.idsOf(zoneSet[row] ?? 0).filter((id) => now.has(id));
+      const around = before ? this.#zones.idsOf(this.#zones.setAt(latitudeE7[row] ?? 0, longitudeE7[row] ?? 0)).filter((id) => !before.has(id)) : [];
+      zoneSet[row] = this.#zones.numberOf([...kept, ...around]);
+    }
   }
 }

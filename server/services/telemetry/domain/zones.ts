@@ -12,6 +12,8 @@ export interface ZoneArea {
 const squareE7 = 20_000;
 const squaresAround = 180_000;
 const mostSquares = 200_000;
+/** A number holds no more bits. */
+const mostBorders = 50;
 
 interface Square {
   /** Hold all of it. */
@@ -61,6 +63,8 @@ function segmentTouches(aLon: number, aLat: number, bLon: number, bLat: number, 
 
 /** Sets of zones have numbers, so that most comparisons are one of two numbers. 0 is the set without any. */
 export class ZoneIndex {
+  /** False until zones were asked for: until then nothing is known of any border. */
+  isLoaded = false;
   #zones: { area: ZoneArea; box: readonly [number, number, number, number] }[] = [];
   readonly #squares = new Map<number, Square>();
   readonly #sets: (readonly string[])[] = [[]];
@@ -68,6 +72,7 @@ export class ZoneIndex {
 
   /** Takes new zones; numbers of sets stay what they were. */
   replace(zones: readonly ZoneArea[]): void {
+    this.isLoaded = true;
     this.#squares.clear();
     this.#zones = zones.map((area) => {
       const points = area.polygons.flat(2);
@@ -78,8 +83,8 @@ export class ZoneIndex {
     });
   }
 
-  get zoneCount(): number {
-    return this.#zones.length;
+  ids(): Set<string> {
+    return new Set(this.#zones.map(({ area }) => area.id));
   }
 
   /** @returns the ids of a set, sorted */
@@ -103,6 +108,7 @@ export class ZoneIndex {
     const row = Math.floor(latitudeE7 / squareE7);
     const column = Math.floor(longitudeE7 / squareE7);
     const { certain, uncertain, sets } = this.#square(row, column);
+    if (uncertain.length > mostBorders) return this.numberOf([...certain, ...uncertain.filter((area) => zoneHolds(area, longitudeE7 / 1e7, latitudeE7 / 1e7)).map(({ id }) => id)]);
     let holding = 0;
     let bit = 1;
     for (const area of uncertain) {
