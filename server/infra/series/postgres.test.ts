@@ -91,9 +91,9 @@ describe('series in PostgreSQL: faults', () => {
     const rows = Array.from({ length: 60_000 }, (_, index) => row(`v${index % 600}`, startMs - Math.floor(index / 600) * 1000, index));
     await table.write(rowsOf([row('first', startMs, 1)]));
     let cut = 0;
-    for (let attempt = 0; attempt < 12; attempt++) {
+    for (let attempt = 0; attempt < 8; attempt++) {
       const writing = table.write(rowsOf(rows)).then(() => undefined, (error: unknown) => error);
-      await new Promise((resume) => setTimeout(resume, attempt * 9));
+      await new Promise((resume) => setTimeout(resume, attempt * 14));
       await admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mobility cut series'`;
       const error = await writing;
       if (error !== undefined) {
@@ -135,9 +135,9 @@ describe('series in PostgreSQL: faults', () => {
       await smallDisk(disk);
       const { uid, gid } = await stat(join(folder, 'postgres'));
       await chown(disk, uid, gid);
-      await admin.unsafe(`create tablespace small location '${disk}'`);
-      await admin`grant create on tablespace small to public`;
-      await admin`create database cramped tablespace small`;
+      await admin.unsafe(`create tablespace cramped_space location '${disk}'`);
+      await admin`grant create on tablespace cramped_space to public`;
+      await admin`create database cramped tablespace cramped_space`;
       const url = new URL(server.url);
       url.pathname = '/cramped';
       const store = openPostgresSeries({ url: url.href, clock, logger, metrics });
@@ -155,7 +155,7 @@ describe('series in PostgreSQL: faults', () => {
       await store.close();
     } finally {
       await admin`drop database if exists cramped with (force)`;
-      await admin`drop tablespace if exists small`;
+      await admin`drop tablespace if exists cramped_space`;
       await admin.end();
       await run('umount', [disk]);
     }

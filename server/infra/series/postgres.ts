@@ -161,7 +161,7 @@ export function openPostgresSeries({ url, clock, metrics, policyBudgetMs = defau
     async close() {
       isClosing = true;
       const opened = await Promise.allSettled(pools.values());
-      await Promise.all(opened.filter((pool) => pool.status === 'fulfilled').map((pool) => pool.value.end({ timeout: 5 })));
+      await Promise.all(opened.filter((pool) => pool.status === 'fulfilled').map((pool) => pool.value.end(5)));
     },
   };
 }

@@ -8,11 +8,12 @@
 import type { Sql, TransactionSql } from 'postgres';
 
 export interface Pool {
-  /** For single statements; stays valid when the pool behind it is replaced. */
+  /** Stays valid when the pool behind it is replaced; its `begin` is `transaction`. */
   sql: Sql;
   /** Commits when `work` resolves, rolls back when it throws. @throws what `isUnreachable` knows when the connection is lost, wherever `work` is then */
   transaction<T>(work: (transaction: TransactionSql) => Promise<T>): Promise<T>;
-  end(options?: { timeout?: number }): Promise<void>;
+  /** @param timeoutSeconds what is under way by then is cut off */
+  end(timeoutSeconds?: number): Promise<void>;
 }
 
 const lost = (): Error => Object.assign(new Error('the connection was lost in the middle of a transaction'), { code: 'CONNECTION_CLOSED' });
@@ -53,28 +54,27 @@ async function inTransaction<T>(sql: Sql, work: (transaction: TransactionSql) =>
 /** @param connect makes a pool that tells when one of its connections has ended */
 export function openPool(connect: (onClose: () => void) => Sql): Pool {
   let isEnding = false;
-  const old = new Set<Promise<void>>();
   const make = (): Sql => {
     const made = connect(() => {
       if (isEnding || made !== current) return;
       current = make();
-      // What is under way there comes to its end.
-      const ended = made.end().finally(() => old.delete(ended));
-      old.add(ended);
+      // What is under way on other connections comes to its end. Nobody waits for it: the lost one never tells that it is done.
+      void made.end();
     });
     return made;
   };
   let current = make();
+  const transaction: Pool['transaction'] = (work) => inTransaction(current, work);
   const sql = new Proxy((() => undefined) as unknown as Sql, {
     apply: (_, self, statement) => Reflect.apply(current as unknown as (...statement: unknown[]) => unknown, self, statement) as unknown,
-    get: (_, key) => Reflect.get(current, key) as unknown,
+    get: (_, key) => (key === 'begin' ? transaction : (Reflect.get(current, key) as unknown)),
   });
   return {
     sql,
-    transaction: (work) => inTransaction(current, work),
-    async end(options) {
+    transaction,
+    async end(timeoutSeconds) {
       isEnding = true;
-      await current.end(options);
+      await current.end({ timeout: timeoutSeconds });
     },
   };
 }
