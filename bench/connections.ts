@@ -125,10 +125,9 @@ async function brokerBytes(clients: readonly ChildProcess[], authority: LoadAuth
   const broker = await openWorkers({
     count: workers, core, logger, port: 0, begin: () => ({ host: '0.0.0.0', material, unlockKeys: Buffer.from('{"keys":[]}'), home, logLevel: 'warn', clockOffsetMs: 0 }),
   });
-  const ownBefore = process.memoryUsage().rss;
   const bytes = await hold(clients, { port: broker.port, kind: 'broker' }, await brokerProcesses());
   const { refused } = await core.statistics();
-  print({ kind: 'core', kibibytesEach: rounded((process.memoryUsage().rss - ownBefore) / count / kibibyte), refused });
+  if (Object.keys(refused).length > 0) print({ kind: 'broker', refused });
   await broker.close();
   await core.stop();
   await rm(home, { recursive: true, force: true });

@@ -216,7 +216,7 @@ export class DeviceCore {
 
   async #count(): Promise<void> {
     const all = await Promise.all([...this.#desks].map(async ({ broker }) =>
-      broker?.takeCounted().catch((error: unknown) => this.#logger.warn({ error }, 'a broker does not say what it has counted'))));
+      broker?.takeCounted().catch((error: unknown) => this.#logger.debug({ error }, 'a broker does not say what it has counted'))));
     const sums = this.#counted;
     for (const counted of all) {
       if (!counted) continue;
