@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { Incident } from '../../services/incident/contract.ts';
+import type { Rollout } from '../../services/rollout/contract.ts';
 import { eventually } from '../testing.ts';
 import { runWatch } from './watch.ts';
 import { renderFrame, type View } from './watch-screen.ts';
@@ -14,16 +16,16 @@ const telemetry = {
   vehicles: 50_000, online: 49_000, recordsReceived: 2e6, recordsPerSecond: 49_790, duplicates: 4, late: 5, dropped: { 'position-invalid': 6 }, liveP50Ms: 41.4, liveP99Ms: 12_000, lagEvents: 17, recordsWritten: 1_999_000,
   history: { rows: 1_999_000, bytes: 5 * 1024 * 1024, compressedBytes: 1024 * 1024, partitions: 2 },
 };
-const incident = {
+const incident: Incident = {
   id: '0198c5a0-0000-7000-8000-000000000001', kind: 'collision', state: 'escalated', severity: 'critical', vehicleId: 'FRA-1', bookingId: null, occurredAt: '2026-11-22T09:59:30.000Z', openedAt: at, closedAt: null,
   position: { lat: 50, lon: 8 }, peakG: 11.25, tamper: null, assignee: 'ada', riderAnswer: 'help', resolution: null,
-} as const;
-const stage = { percent: 1, vehicles: 500, startedAt: at, soakUntil: null, queued: 10, inProgress: 2, succeeded: 480, failed: 8, gate: 'failed', reasons: ['crashing 6% > 5%'], health: { heard: 480, silent: 3, crashing: 29, controlSilentPercent: 0.1 } } as const;
-const rollout = {
+};
+const stage: Rollout['stages'][number] = { percent: 1, vehicles: 500, startedAt: at, soakUntil: null, queued: 10, inProgress: 2, succeeded: 480, failed: 8, gate: 'failed', reasons: ['crashing 6% > 5%'], health: { heard: 480, silent: 3, crashing: 29, controlSilentPercent: 0.1 } };
+const rollout: Rollout = {
   id: '0198c5a0-0000-7000-8000-000000000002', bundle: { id: '0198c5a0-0000-7000-8000-000000000003', kind: 'firmware', version: '1.4.2', sizeBytes: 1, sha256: '', keyId: 'k', createdAt: at, createdBy: 'ada' },
   state: 'rolling-back', stage: 0, stages: [stage, { ...stage, percent: 10, gate: 'not-reached', reasons: [], health: null }], soakMinutes: 5, approveEachStage: false,
   thresholds: { maximumFailurePercent: 5, maximumCrashingPercent: 5, maximumSilentPercent: 5, minimumInstalledPercent: 80 }, reason: 'the gate', createdAt: at, createdBy: 'ada', updatedAt: at,
-} as const;
+};
 
 const usual: Record<string, unknown> = {
   '/demo/token': { token: 'a-token', riderId: 'r', expiresInSeconds: 900 }, '/v1/statistics/devices': devices, '/v1/statistics/telemetry': telemetry,

@@ -154,7 +154,7 @@ export function SafetyCheck({ children }: { children: ReactNode }) {
 const styles = StyleSheet.create({
   flex: { flex: 1 },
   over: { position: 'absolute', top: 0, right: 0, bottom: 0, left: 0, justifyContent: 'flex-end', zIndex: 10 },
-  sheet: { width: '100%', maxHeight: '100%', borderTopLeftRadius: corner.sheet, borderTopRightRadius: corner.sheet, outlineWidth: 0 },
+  sheet: { width: '100%', maxHeight: '100%', borderTopLeftRadius: corner.sheet, borderTopRightRadius: corner.sheet },
   content: { width: '100%', maxWidth: 560, alignSelf: 'center', padding: space.huge, gap: space.large },
   sign: { width: 72, height: 72, borderRadius: corner.round, alignItems: 'center', justifyContent: 'center', alignSelf: 'center' },
   answers: { gap: space.medium },
