@@ -2,7 +2,7 @@
 import { collisionDetector, type CollisionModel } from '../detection/collision.ts';
 import type { CollisionVerdict } from '../detection/port.ts';
 import type { MotionSample } from '../sensors/port.ts';
-import { type CrashType, crashTypes, severities, type Severity } from './crashes.ts';
+import { type CrashPlan, type CrashType, crashTypes, severities, type Severity } from './crashes.ts';
 import { type Mounting, ordinaryMounting, samplesPerSecond, type Trace } from './motion.ts';
 import { randomFor } from './randomness.ts';
 import { durationSecondsOf, type Ride } from './recordings.ts';
@@ -41,8 +41,8 @@ const leadSeconds = 6;
 const aftermathSeconds = 4;
 
 /** Of crashes by type and severity, so many of each. */
-export function crashScenes(seed: number, rides: readonly Ride[], each: number, mounting: Mounting = ordinaryMounting, stretch = 1): CrashScene[] {
-  return crashTypes.flatMap((type) => severities.flatMap((severity) => Array.from({ length: each }, (_, index) => crashScene(randomFor(seed, `${type} ${severity} ${index}`), rides, type, severity, leadSeconds, aftermathSeconds, mounting, stretch))));
+export function crashScenes(seed: number, rides: readonly Ride[], each: number, mounting: Mounting = ordinaryMounting, shape: Pick<CrashPlan, 'stretch' | 'fadeSeconds'> = {}): CrashScene[] {
+  return crashTypes.flatMap((type) => severities.flatMap((severity) => Array.from({ length: each }, (_, index) => crashScene(randomFor(seed, `${type} ${severity} ${index}`), rides, type, severity, leadSeconds, aftermathSeconds, mounting, shape))));
 }
 
 /** Wilson's interval, 95%. */

@@ -19,8 +19,10 @@ export interface CrashPlan {
   type: CrashType;
   severity: Severity;
   atSecond: number;
-  /** Stretches durations and other shapes beyond what training has seen; 1 is as trained. */
+  /** Makes blows and falls longer than training has seen; 1 is as trained. */
   stretch?: number;
+  /** How long the motion of the ride takes to fade; as trained it ends at once, and lean and turn with a jump. */
+  fadeSeconds?: number;
 }
 
 export interface Crash {
@@ -58,9 +60,11 @@ function fallOver(random: Random, draft: MotionDraft, atSecond: number, speed: n
 }
 
 /** After it nothing of the ride goes on: no road, no pedalling. */
-function endRide(draft: MotionDraft, atSecond: number): void {
+function endRide(draft: MotionDraft, atSecond: number, fadeSeconds: number): void {
   const from = Math.round(atSecond * samplesPerSecond);
-  for (const row of [...draft.forceG, draft.leanDegrees, draft.yawDegreesPerSecond]) row.fill(0, from);
+  for (const row of [...draft.forceG, draft.leanDegrees, draft.yawDegreesPerSecond]) {
+    for (let sample = from; sample < draft.count; sample++) row[sample] = fadeSeconds > 0 ? (row[sample] as number) * Math.exp((from - sample) / samplesPerSecond / fadeSeconds) : 0;
+  }
   draft.support.fill(1, from);
   for (const row of [draft.rollDegrees, draft.pitchDegrees]) row.fill(row[Math.max(0, from - 1)] ?? 0, from);
 }
@@ -96,7 +100,7 @@ function turnBy(random: Random, draft: MotionDraft, type: Exclude<CrashType, 'fa
 
 /** Writes a crash into the draft of a ride; the ride ends there. */
 export function crash(random: Random, draft: MotionDraft, plan: CrashPlan): Crash {
-  const { type, severity, atSecond, stretch = 1 } = plan;
+  const { type, severity, atSecond, stretch = 1, fadeSeconds = 0 } = plan;
   const [from, most] = severityRange[severity];
   // Who hits something or slips has no more speed to lose than the ride has, but for a rebound.
   const ridden = draft.wheel[Math.round(atSecond * samplesPerSecond)] ?? 0;
@@ -105,7 +109,7 @@ export function crash(random: Random, draft: MotionDraft, plan: CrashPlan): Cras
   if (type === 'fall') {
     const slipSecond = atSecond;
     const speed = between(random, from, to);
-    endRide(draft, slipSecond);
+    endRide(draft, slipSecond, fadeSeconds);
     wheelAfter(random, draft, slipSecond, 0, between(random, 0.2, 0.6));
     draft.rattle(random, slipSecond, slipSecond + 0.3, () => between(random, 0.05, 0.3));
     const impactSecond = fallOver(random, draft, slipSecond, speed, side, stretch);
@@ -114,7 +118,7 @@ export function crash(random: Random, draft: MotionDraft, plan: CrashPlan): Cras
   const speedChange = between(random, from, to);
   // Between bodies that give way (another vehicle, arms and legs first) and ones that do not (wall, post, kerb).
   const seconds = between(random, 0.04, 0.15) * stretch;
-  endRide(draft, atSecond);
+  endRide(draft, atSecond, fadeSeconds);
   draft.blow(random, atSecond, { speedChange, seconds, direction: directionOf[type](random, side), haversine: random() < 0.5, ringing: between(random, 0.15, 0.6) });
   wheelAfter(random, draft, atSecond, type === 'rear' ? speedChange : 0, seconds);
   turnBy(random, draft, type, atSecond, seconds, speedChange, side);

@@ -1,5 +1,5 @@
 /** Sections to learn from and recordings to be judged by: riding with everyday events, and with crashes. */
-import { type Crash, crash, type CrashType, crashTypes, severities, type Severity, severityRange } from './crashes.ts';
+import { type Crash, crash, type CrashPlan, type CrashType, crashTypes, severities, type Severity, severityRange } from './crashes.ts';
 import { type Mounting, ordinaryMounting, samplesPerSecond, type Trace } from './motion.ts';
 import { between, choose, type Random } from './randomness.ts';
 import { durationSecondsOf, type Ride } from './recordings.ts';
@@ -43,14 +43,14 @@ function placeOf(random: Random, rides: readonly Ride[], seconds: number, atSeco
 }
 
 /** @param aftermathSeconds how long it goes on after the crash begins */
-export function crashScene(random: Random, rides: readonly Ride[], type: CrashType, severity: Severity, leadSeconds: number, aftermathSeconds: number, mounting: Mounting = ordinaryMounting, stretch = 1): CrashScene {
+export function crashScene(random: Random, rides: readonly Ride[], type: CrashType, severity: Severity, leadSeconds: number, aftermathSeconds: number, mounting: Mounting = ordinaryMounting, shape: Pick<CrashPlan, 'stretch' | 'fadeSeconds'> = {}): CrashScene {
   const seconds = leadSeconds + aftermathSeconds;
   const needed = type === 'rear' ? (random() < 0.3 ? 0 : 2) : type === 'side' ? 1.5 : severityRange[severity][0];
   const { ride, fromSecond } = placeOf(random, rides, seconds, leadSeconds, needed);
   // Many brake before they crash.
   const events = random() < 0.35 ? [oneEvent(random, Math.max(0, leadSeconds - between(random, 0.3, 1.2)), 'hard-braking')] : [];
   const draft = ridingSection(random, ride, fromSecond, seconds, events);
-  const happened = crash(random, draft, { type, severity, atSecond: leadSeconds, stretch });
+  const happened = crash(random, draft, { type, severity, atSecond: leadSeconds, ...shape });
   return { trace: draft.sensed(random, mounting), crash: happened, rideId: ride.id };
 }
 
