@@ -142,7 +142,6 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     await page.getByRole('heading', { name: 'Paused and locked' }).waitFor();
     await page.getByRole('button', { name: 'Resume' }).click();
     await page.getByRole('heading', { name: 'On your way' }).waitFor();
-
     await page.getByRole('button', { name: 'End ride' }).click();
     await page.getByRole('heading', { name: 'Before you end' }).waitFor();
     expect(await page.getByRole('button', { name: 'Lock and end' }).getAttribute('aria-disabled')).toBe('true');
