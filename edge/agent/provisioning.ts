@@ -22,6 +22,8 @@ export async function certificateRequest(commonName: string): Promise<{ privateK
 
 /** Asked for, but not certain to be of use yet. */
 interface Pending {
+  /** The certificate that asks for it: what was left of another request is of no use to this one. */
+  askedWith: string;
   privateKeyPem: string;
   csrPem: string;
   certificatePem?: string;
@@ -87,10 +89,11 @@ class Steps {
     this.#storage = storage;
   }
 
-  async begun(vehicleId: string): Promise<Pending> {
+  async begun({ vehicleId, certificatePem }: Identity): Promise<Pending> {
+    const askedWith = new X509Certificate(certificatePem).fingerprint256;
     const kept = this.#storage.document('provisioning');
-    if (kept !== undefined) return JSON.parse(kept) as Pending;
-    return this.keep(await certificateRequest(vehicleId));
+    const pending = kept === undefined ? undefined : (JSON.parse(kept) as Pending);
+    return pending?.askedWith === askedWith ? pending : this.keep({ askedWith, ...(await certificateRequest(vehicleId)) });
   }
 
   keep(pending: Pending): Pending {
@@ -119,7 +122,7 @@ export async function provisionByClaim(claim: Identity, storage: AgentStorage): 
   const steps = new Steps(storage);
   const client = await connected(claim, `claim-${vehicleId}-${randomBytes(4).toString('hex')}`.slice(0, 80));
   try {
-    const pending = await issued(client, steps, await steps.begun(vehicleId));
+    const pending = await issued(client, steps, await steps.begun(claim));
     await ask(client, topics.registerThing(provisioningTemplate), { certificateOwnershipToken: pending.ownershipToken, parameters: { VehicleId: vehicleId } });
     const identity = { ...claim, certificatePem: text(pending.certificatePem), privateKeyPem: pending.privateKeyPem };
     storage.saveDocument('identity', JSON.stringify(identity));
@@ -148,7 +151,7 @@ export async function renewCertificate(identity: Identity, storage: AgentStorage
   const client = await connected(identity, identity.vehicleId);
   let next: Identity;
   try {
-    const pending = await issued(client, steps, await steps.begun(identity.vehicleId));
+    const pending = await issued(client, steps, await steps.begun(identity));
     next = { ...identity, certificatePem: text(pending.certificatePem), privateKeyPem: pending.privateKeyPem };
     storage.saveDocument('next-identity', JSON.stringify(next));
   } finally {

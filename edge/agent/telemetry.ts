@@ -122,9 +122,14 @@ export class TelemetryStream {
   }
 }
 
-/** A batch has consecutive numbers: up to the first gap, which a power cut leaves. */
+/** Further apart, two moments do not fit into one batch: a clock was set. */
+const longestDifferenceMs = 12 * 3_600_000;
+
+/** A batch has consecutive numbers and near moments: up to the first gap, which a power cut leaves, or the setting of a clock. */
 function consecutive(records: TelemetryRecord[]): TelemetryRecord[] {
-  const first = records[0]?.sequence ?? 0;
-  const end = records.findIndex((record, index) => record.sequence !== first + index);
+  const end = records.findIndex((record, index) => {
+    const before = records[index - 1];
+    return before !== undefined && (record.sequence !== before.sequence + 1 || Math.abs(record.timeMs - before.timeMs) > longestDifferenceMs);
+  });
   return end < 0 ? records : records.slice(0, end);
 }
