@@ -142,7 +142,7 @@ describe('series in PostgreSQL: faults', () => {
       url.pathname = '/cramped';
       const store = openPostgresSeries({ url: url.href, clock, logger, metrics });
       const table = await store.open('full', freshDefinition());
-      const batch = (number: number) => rowsOf(Array.from({ length: 30_000 }, (_, index) => row(`v${index % 300}`, startMs - index * 10, number)));
+      const batch = (number: number) => rowsOf(Array.from({ length: 30_000 }, (_, index) => row(`v${index % 300}`, startMs - 3_000_000 + number * 60_000 + Math.floor(index / 300) * 500, number)));
       const answered: number[] = [];
       let refusal: unknown;
       for (let number = 0; number < 30 && refusal === undefined; number++) await table.write(batch(number)).then(() => answered.push(number), (error: unknown) => (refusal = error));

@@ -8,6 +8,7 @@ import type { Logger, Metrics } from '../observability/port.ts';
 import { currentTrace, runInTrace, toTraceparent, traceFrom } from '../observability/trace.ts';
 import { migrate, prepareSchema, roleOf, schemaOf } from './migrations.ts';
 import { OutboxRelay } from './outbox.ts';
+import { openPool } from './pool.ts';
 import type { Database, Timer, TimerFired, Transaction } from './port.ts';
 import { TimerWorker } from './timers.ts';
 import { isUnreachable } from './unreachable.ts';
@@ -44,8 +45,9 @@ const unreachablePauseMs = 500;
 /** Deadlock and serialization failure: the transaction did nothing and may be tried again. */
 const isTransient = (error: unknown): boolean => error instanceof postgres.PostgresError && (error.code === '40001' || error.code === '40P01');
 
-function connect({ module, url, poolSize }: DatabaseOptions): Sql {
+function connect({ module, url, poolSize }: DatabaseOptions, onclose: () => void): Sql {
   return postgres(url, {
+    onclose,
     max: poolSize,
     idle_timeout: 60,
     connect_timeout: 10,
@@ -192,7 +194,8 @@ function waitingForDatabase(logger: Logger, isStopping: () => boolean): Database
 export async function openDatabase(options: DatabaseOptions): Promise<ModuleDatabase> {
   const { module, clock, events, logger } = options;
   await prepareAsOwner(options.url, module);
-  const sql = connect(options);
+  const pool = openPool((onClose) => connect(options, onClose));
+  const { sql } = pool;
   await migrate(sql, options.migrations);
 
   const relay = new OutboxRelay(sql, events, logger);
@@ -205,7 +208,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
     for (let attempt = 1; ; attempt++) {
       try {
         let committed: PostgresTransaction | undefined;
-        const result = await sql.begin(async (transactionSql) => {
+        const result = await pool.transaction(async (transactionSql) => {
           const current = new PostgresTransaction(transactionSql, module, clock);
           const value = await work(current);
           await current.flush();
@@ -255,7 +258,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
       await Promise.all(subscriptions.map((subscription) => subscription.close()));
       await timers.stop();
       await relay.stop();
-      await sql.end({ timeout: 5 });
+      await pool.end(5);
     },
   };
 }
