@@ -77,6 +77,13 @@ async function beAsked(page: Page, screen: string): Promise<void> {
   expect(answers).toEqual(['help', 'fine']);
 }
 
+async function pauseAndResume(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('heading', { name: 'Paused and locked' }).waitFor();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByRole('heading', { name: 'On your way' }).waitFor();
+}
+
 const mapIsDrawn = (page: Page): Promise<void> => page.locator('[data-map-ready=true] canvas').waitFor();
 
 describe.skipIf(!chromiumPath)('the rider app', () => {
@@ -138,10 +145,8 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     await page.getByRole('heading', { name: 'On your way' }).waitFor();
     await expectAccessible(page, 'phone 09 riding');
     await beAsked(page, 'phone 09 check');
-    await page.getByRole('button', { name: 'Pause' }).click();
-    await page.getByRole('heading', { name: 'Paused and locked' }).waitFor();
-    await page.getByRole('button', { name: 'Resume' }).click();
-    await page.getByRole('heading', { name: 'On your way' }).waitFor();
+    await pauseAndResume(page);
+
     await page.getByRole('button', { name: 'End ride' }).click();
     await page.getByRole('heading', { name: 'Before you end' }).waitFor();
     expect(await page.getByRole('button', { name: 'Lock and end' }).getAttribute('aria-disabled')).toBe('true');
