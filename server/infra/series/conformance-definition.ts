@@ -11,24 +11,24 @@ let counter = 0;
 /** A series of its own: partitions of an hour, compressed an hour after their end, kept for ten days. */
 export const freshDefinition = (changes: Partial<SeriesDefinition> = {}): SeriesDefinition => ({
   name: `measured_${++counter}`,
-  columns: { latitude: 'double', fine: 'real', steps: 'integer', small: 'smallint' },
-  partitionMs: hourMs, compressAfterMs: hourMs, retainForMs: 10 * dayMs, retainAggregatesForMs: 100 * dayMs, aggregated: ['fine', 'small'],
+  columns: { latitude: 'double', grain: 'real', steps: 'integer', small: 'smallint' },
+  partitionMs: hourMs, compressAfterMs: hourMs, retainForMs: 10 * dayMs, retainAggregatesForMs: 100 * dayMs, aggregated: ['grain', 'small'],
   ...changes,
 });
 
-const names = ['latitude', 'fine', 'steps', 'small'] as const;
+const names = ['latitude', 'grain', 'steps', 'small'] as const;
 
 export interface Row {
   subject: string;
   timeMs: number;
   sequence: number;
   latitude: number;
-  fine: number;
+  grain: number;
   steps: number;
   small: number;
 }
 
-export const row = (subject: string, timeMs: number, sequence: number, values: Partial<Row> = {}): Row => ({ subject, timeMs, sequence, latitude: 50.1234567, fine: 4.2, steps: 12_345, small: 80, ...values });
+export const row = (subject: string, timeMs: number, sequence: number, values: Partial<Row> = {}): Row => ({ subject, timeMs, sequence, latitude: 50.1234567, grain: 4.2, steps: 12_345, small: 80, ...values });
 
 export const rowsOf = (rows: readonly Row[]): SeriesRows => ({
   subject: rows.map(({ subject }) => subject), timeMs: Float64Array.from(rows, ({ timeMs }) => timeMs), sequence: Float64Array.from(rows, ({ sequence }) => sequence),
@@ -39,7 +39,7 @@ const orNull = (value: number): number | null => (Number.isNaN(value) ? null : v
 const single = (value: number | null | undefined): number | null => (value === null || value === undefined ? null : Math.fround(value));
 
 /** Points as they are compared: a real counts with the digits that it has. */
-export const comparable = (points: readonly SeriesPoint[]): SeriesPoint[] => points.map((point) => ({ ...point, values: { ...point.values, fine: single(point.values['fine']) } }));
+export const comparable = (points: readonly SeriesPoint[]): SeriesPoint[] => points.map((point) => ({ ...point, values: { ...point.values, grain: single(point.values['grain']) } }));
 
 export const pointsOf = (rows: readonly Row[]): SeriesPoint[] => comparable(
   rows.toSorted((one, other) => one.timeMs - other.timeMs || one.sequence - other.sequence)
@@ -61,8 +61,8 @@ export function aggregatesOf(rows: readonly Row[], lengthMs: number): SeriesAggr
   const byStart = Map.groupBy(sorted, ({ timeMs }) => Math.floor(timeMs / lengthMs) * lengthMs);
   return [...byStart].map(([timeMs, inside]) => ({
     timeMs, count: inside.length,
-    columns: Object.fromEntries((['fine', 'small'] as const).map((name) => {
-      const values = inside.map((each) => (name === 'fine' ? Math.fround(each[name]) : each[name])).filter((value) => !Number.isNaN(value));
+    columns: Object.fromEntries((['grain', 'small'] as const).map((name) => {
+      const values = inside.map((each) => (name === 'grain' ? Math.fround(each[name]) : each[name])).filter((value) => !Number.isNaN(value));
       return [name, values.length === 0 ? null : { minimum: Math.min(...values), maximum: Math.max(...values), mean: values.reduce((sum, value) => sum + value, 0) / values.length, last: values.at(-1) ?? Number.NaN }];
     })),
   }));

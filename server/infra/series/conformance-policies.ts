@@ -7,7 +7,7 @@ const thisHour = ({ clock }: SeriesUnderTest): number => Math.floor(clock.nowMs(
 
 /** Rows of some vehicles through three hours of the past. */
 function someHours(beginning: number, subjects = 3) {
-  return Array.from({ length: 900 }, (_, index) => row(`v${index % subjects}`, beginning + index * 12_000, index, { latitude: 50 + index / 1e7, fine: (index % 80) / 4, steps: index, small: 90 - Math.floor(index / 60) }));
+  return Array.from({ length: 900 }, (_, index) => row(`v${index % subjects}`, beginning + index * 12_000, index, { latitude: 50 + index / 1e7, grain: (index % 80) / 4, steps: index, small: 90 - Math.floor(index / 60) }));
 }
 
 export function keepingPromises(current: () => SeriesUnderTest): void {
@@ -21,7 +21,7 @@ export function keepingPromises(current: () => SeriesUnderTest): void {
     const before = await table.size();
     expect(before).toMatchObject({ rows: 900 });
     expect(before.compressedBytes).toBeGreaterThan(0);
-    const late = [row('v1', beginning + 5, 1), row('v1', beginning + 90 * minuteMs, 1, { fine: 99 }), row('v9', beginning + 1, 1), rows[4], rows[700]].filter((each) => each !== undefined);
+    const late = [row('v1', beginning + 5, 1), row('v1', beginning + 90 * minuteMs, 1, { grain: 99 }), row('v9', beginning + 1, 1), rows[4], rows[700]].filter((each) => each !== undefined);
     expect(await table.write(rowsOf(late))).toEqual({ written: 3, known: 2, outside: 0 });
     const all = [...rows, ...late.slice(0, 3)];
     const range = [beginning, beginning + 6 * hourMs] as const;

@@ -14,16 +14,16 @@ export function readingAndWriting(current: () => SeriesUnderTest): void {
     const table = await store.open('measuring', freshDefinition());
     const at = current().clock.nowMs();
     const rows = [
-      row('one', at, 2, { latitude: Math.PI, fine: 0.1, steps: 2 ** 31 - 1, small: -32_767 }),
-      row('one', at, 1, { latitude: Number.NaN, fine: Number.NaN, steps: Number.NaN, small: Number.NaN }),
-      row('one', at - 1, 2 ** 53, { latitude: -1e-300, fine: -3e38, steps: -(2 ** 31) + 1, small: 32_767 }),
-      row('one', at - 1, 0, { latitude: -0, fine: 1e-40, steps: 0, small: 0 }),
+      row('one', at, 2, { latitude: Math.PI, grain: 0.1, steps: 2 ** 31 - 1, small: -32_767 }),
+      row('one', at, 1, { latitude: Number.NaN, grain: Number.NaN, steps: Number.NaN, small: Number.NaN }),
+      row('one', at - 1, 2 ** 53, { latitude: -1e-300, grain: -3e38, steps: -(2 ** 31) + 1, small: 32_767 }),
+      row('one', at - 1, 0, { latitude: -0, grain: 1e-40, steps: 0, small: 0 }),
       row('ähnlich ✓', at, 2),
     ];
     expect(await table.write(rowsOf(rows))).toEqual({ written: 5, known: 0, outside: 0 });
     expect(comparable(await table.read('one', at - 1, at + 1))).toEqual(pointsOf(rows.slice(0, 4)));
     expect((await table.read('one', at - 1, at)).map(({ sequence }) => sequence)).toEqual([0, 2 ** 53]);
-    expect((await table.read('ähnlich ✓', at, at + 1))[0]?.values).toEqual({ latitude: 50.1234567, fine: expect.closeTo(4.2, 6), steps: 12_345, small: 80 });
+    expect((await table.read('ähnlich ✓', at, at + 1))[0]?.values).toEqual({ latitude: 50.1234567, grain: expect.closeTo(4.2, 6), steps: 12_345, small: 80 });
     expect(await table.read('nobody', 0, at + 1)).toEqual([]);
     expect(await table.aggregate('nobody', 0, at + 1, 'hour')).toEqual([]);
     expect(await table.write(rowsOf([]))).toEqual({ written: 0, known: 0, outside: 0 });
@@ -35,9 +35,9 @@ export function readingAndWriting(current: () => SeriesUnderTest): void {
     const [one, other] = [await current().open(), await current().open()];
     const [mine, theirs] = [await one.open('measuring', definition), await other.open('measuring', definition)];
     const at = current().clock.nowMs() - 10 * minuteMs;
-    expect(await mine.write(rowsOf([row('v', at, 1, { fine: 1 }), row('v', at, 1, { fine: 2 }), row('v', at, 2)]))).toEqual({ written: 2, known: 1, outside: 0 });
-    expect(await theirs.write(rowsOf([row('v', at, 1, { fine: 3 }), row('v', at + 1, 1)]))).toEqual({ written: 1, known: 1, outside: 0 });
-    expect((await mine.read('v', at, at + 1))[0]?.values['fine']).toBe(1);
+    expect(await mine.write(rowsOf([row('v', at, 1, { grain: 1 }), row('v', at, 1, { grain: 2 }), row('v', at, 2)]))).toEqual({ written: 2, known: 1, outside: 0 });
+    expect(await theirs.write(rowsOf([row('v', at, 1, { grain: 3 }), row('v', at + 1, 1)]))).toEqual({ written: 1, known: 1, outside: 0 });
+    expect((await mine.read('v', at, at + 1))[0]?.values['grain']).toBe(1);
 
     const many = Array.from({ length: 4000 }, (_, index) => row(`v${index % 100}`, at + (index % 7) * 1000, index));
     const answers = await Promise.all([mine.write(rowsOf(many)), theirs.write(rowsOf(many.toReversed())), mine.write(rowsOf(many.slice(0, 2000)))]);
@@ -74,10 +74,10 @@ export function readingAndWriting(current: () => SeriesUnderTest): void {
     const withRow = (changes: Partial<Row>): SeriesRows => rowsOf([row('v', now, 1), { ...row('v', now, 2), ...changes }]);
     const wrong: SeriesRows[] = [
       { ...good, subject: ['v'] }, { ...good, timeMs: good.timeMs.subarray(1) }, { ...good, sequence: new Float64Array(3) },
-      { ...good, columns: { ...good.columns, fine: new Float64Array(1) } }, { ...good, columns: { ...good.columns, more: new Float64Array(2) } }, { ...good, columns: {} },
+      { ...good, columns: { ...good.columns, grain: new Float64Array(1) } }, { ...good, columns: { ...good.columns, more: new Float64Array(2) } }, { ...good, columns: {} },
       ...[Number.NaN, Number.POSITIVE_INFINITY, 0.5].map((timeMs) => withRow({ timeMs })), ...[Number.NaN, -1, 1.5, 2 ** 54].map((sequence) => withRow({ sequence })),
-      ...[Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].flatMap((value) => [withRow({ latitude: value }), withRow({ fine: value }), withRow({ steps: value }), withRow({ small: value })]),
-      withRow({ fine: 1e39 }), withRow({ steps: 2 ** 31 }), withRow({ steps: 1.5 }), withRow({ small: 40_000 }), withRow({ small: 0.5 }),
+      ...[Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY].flatMap((value) => [withRow({ latitude: value }), withRow({ grain: value }), withRow({ steps: value }), withRow({ small: value })]),
+      withRow({ grain: 1e39 }), withRow({ steps: 2 ** 31 }), withRow({ steps: 1.5 }), withRow({ small: 40_000 }), withRow({ small: 0.5 }),
       withRow({ subject: '' }), withRow({ subject: 'x'.repeat(81) }), withRow({ subject: 'ß'.repeat(41) }), withRow({ subject: '\uD800' }), withRow({ subject: 'a\0b' }), withRow({ subject: undefined as unknown as string }),
     ];
     for (const rows of wrong) await expect(table.write(rows)).rejects.toThrow(TypeError);
@@ -94,14 +94,14 @@ export function readingAndWriting(current: () => SeriesUnderTest): void {
     const store = await current().open();
     const table = await store.open('measuring', freshDefinition());
     const beginning = thisHour(current()) - 3 * hourMs;
-    const rows = Array.from({ length: 7200 }, (_, index) => row('v', beginning + index * 1000, index, { fine: index === 5000 ? 99 : index === 6001 ? -9 : 10 + (index % 5), small: index % 3 ? 80 : Number.NaN }));
+    const rows = Array.from({ length: 7200 }, (_, index) => row('v', beginning + index * 1000, index, { grain: index === 5000 ? 99 : index === 6001 ? -9 : 10 + (index % 5), small: index % 3 ? 80 : Number.NaN }));
     await table.write(rowsOf(rows.concat(row('w', beginning, 1))));
     for (const maximumPoints of [2, 3, 4, 7, 100, 1001]) {
-      const points = await table.read('v', 0, beginning + dayMs, { maximumPoints, keepExtremesOf: 'fine' });
+      const points = await table.read('v', 0, beginning + dayMs, { maximumPoints, keepExtremesOf: 'grain' });
       expect(points.length).toBeLessThanOrEqual(maximumPoints);
       expect(points.length).toBeGreaterThanOrEqual(Math.min(maximumPoints, Math.floor(maximumPoints * 0.8)));
       expect([points[0]?.sequence, points.at(-1)?.sequence]).toEqual([0, 7199]);
-      if (maximumPoints >= 4) expect(points.map(({ values }) => values['fine'])).toEqual(expect.arrayContaining([99, -9]));
+      if (maximumPoints >= 4) expect(points.map(({ values }) => values['grain'])).toEqual(expect.arrayContaining([99, -9]));
       expect(points.map(({ timeMs }) => timeMs)).toEqual(points.map(({ timeMs }) => timeMs).toSorted((one, other) => one - other));
     }
     const even = await table.read('v', beginning, beginning + dayMs, { maximumPoints: 102 });
@@ -139,8 +139,8 @@ export function readingAndWriting(current: () => SeriesUnderTest): void {
     const store = await current().open();
     const table = await store.open('measuring', freshDefinition());
     const beginning = thisHour(current()) - 5 * hourMs;
-    const first = Array.from({ length: 500 }, (_, index) => row(`v${index % 5}`, beginning + index * 20_000, index, { fine: (index * 37) % 50, small: index % 4 ? index % 90 : Number.NaN }));
-    const late = Array.from({ length: 90 }, (_, index) => row(`v${index % 5}`, beginning + index * 33_333, 1000 + index, { fine: -index, small: Number.NaN }));
+    const first = Array.from({ length: 500 }, (_, index) => row(`v${index % 5}`, beginning + index * 20_000, index, { grain: (index * 37) % 50, small: index % 4 ? index % 90 : Number.NaN }));
+    const late = Array.from({ length: 90 }, (_, index) => row(`v${index % 5}`, beginning + index * 33_333, 1000 + index, { grain: -index, small: Number.NaN }));
     for (const rows of [first, first.slice(100, 300), late, late]) await table.write(rowsOf(rows));
     const all = [...first, ...late];
     const range = [beginning, beginning + dayMs] as const;
@@ -172,7 +172,7 @@ export function readingAndWriting(current: () => SeriesUnderTest): void {
     const tables = await Promise.all(stores.map((store) => store.open('measuring', definition)));
     expect((await Promise.all(tables.map((table, index) => table.write(rowsOf([row('v', current().clock.nowMs(), index)]))))).map(({ written }) => written)).toEqual([1, 1, 1]);
     const [store] = stores;
-    const refused = [{ columns: { ...definition.columns, fine: 'double' as const } }, { columns: { fine: 'real' as const }, aggregated: ['fine'] }, { partitionMs: 2 * hourMs }, { aggregated: ['fine'] }];
+    const refused = [{ columns: { ...definition.columns, grain: 'double' as const } }, { columns: { grain: 'real' as const }, aggregated: ['grain'] }, { partitionMs: 2 * hourMs }, { aggregated: ['grain'] }];
     for (const changes of refused) await expect(store?.open('measuring', { ...definition, ...changes })).rejects.toThrow(definition.name);
     for (const changes of [{ name: 'Robert; drop' }, { name: '' }, { partitionMs: 0 }, { partitionMs: Number.NaN }, { retainForMs: -1 }, { aggregated: ['weight'] }]) await expect(store?.open('measuring', { ...freshDefinition(), ...changes })).rejects.toThrow(TypeError);
     await expect(store?.open('measuring', { ...definition, retainForMs: 20 * dayMs, compressAfterMs: 0 })).resolves.toBeDefined();
@@ -186,7 +186,7 @@ export function readingAndWriting(current: () => SeriesUnderTest): void {
     let run = 0;
     const value = fc.oneof({ weight: 1, arbitrary: fc.constant(Number.NaN) }, { weight: 3, arbitrary: fc.integer({ min: -100, max: 100 }) }, { weight: 2, arbitrary: fc.double({ min: -1e6, max: 1e6, noNaN: true }) });
     const whole = fc.oneof({ weight: 1, arbitrary: fc.constant(Number.NaN) }, { weight: 4, arbitrary: fc.integer({ min: -30_000, max: 30_000 }) });
-    const someRow = fc.record({ subject: fc.constantFrom('a', 'b', 'c'), timeMs: fc.integer({ min: 0, max: 40 }).map((step) => step * 4 * minuteMs), sequence: fc.constantFrom(0, 1, 2 ** 40), latitude: value, fine: value, steps: whole, small: whole });
+    const someRow = fc.record({ subject: fc.constantFrom('a', 'b', 'c'), timeMs: fc.integer({ min: 0, max: 40 }).map((step) => step * 4 * minuteMs), sequence: fc.constantFrom(0, 1, 2 ** 40), latitude: value, grain: value, steps: whole, small: whole });
     await fc.assert(fc.asyncProperty(fc.array(fc.array(someRow, { minLength: 1, maxLength: 60 }), { minLength: 1, maxLength: 3 }), fc.array(someRow, { maxLength: 30 }), async (writes, late) => {
       run += 1;
       current().clock.advance(minuteMs);
