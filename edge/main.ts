@@ -25,7 +25,7 @@ const { values } = parseArgs({ options: {
   home: { type: 'string', default: './vehicle' }, claim: { type: 'string' }, vehicle: { type: 'string' }, recording: { type: 'string' }, zones: { type: 'string' }, keys: { type: 'string' },
 } });
 
-const say = (message: string, error?: unknown): void => void process.stdout.write(`${JSON.stringify({ at: new Date().toISOString(), message, ...(error !== undefined && { error: error instanceof Error ? error.message : String(error) }) })}\n`);
+const say = (message: string, error?: unknown): void => void process.stdout.write(`${JSON.stringify({ at: new Date().toISOString(), message, ...(error !== undefined && { error: error instanceof Error ? error.message : error }) })}\n`);
 const pause = (pauseMs: number) => new Promise<void>((resume) => setTimeout(resume, pauseMs));
 const start = { lat: 50.1109, lon: 8.6821 };
 const tickMs = 250;

@@ -1,7 +1,7 @@
 /** A city that lives: many vehicles and riders in one process, driven by one ticker. */
 import { join } from 'node:path';
 import type { Rhythm } from '../edge/agent/agent.ts';
-import type { Models } from '../edge/agent/models.ts';
+import { loadModels, type Models } from '../edge/agent/models.ts';
 import { certificateRequest, storedIdentities } from '../edge/agent/provisioning.ts';
 import type { AgentStorage, Identity } from '../edge/storage/port.ts';
 import type { TrustedKeys } from '../edge/update/trust.ts';
@@ -42,8 +42,6 @@ export interface CityOptions {
   vehicles: readonly CityVehicle[];
   /** A certificate, asked for once for each vehicle and kept; again when the broker refuses it. */
   provision(vehicleId: string, csrPem: string): Promise<IssuedCertificate>;
-  /** Of the agents in the vehicles; by rules alone without. */
-  models?: Models;
   /** Keys of update bundles that vehicles are built with; without, they take no updates. */
   bundleKeys?: TrustedKeys;
   /** What vehicles remember. */
@@ -87,6 +85,8 @@ const swapMeanMs = 30 * 60_000;
 class City implements RunningCity {
   readonly #options: CityOptions;
   readonly #storage: FleetStorage;
+  /** Read once, shared by all vehicles. */
+  readonly #models: Promise<Models>;
   readonly #known = new Set<string>();
   readonly #vehicles = new Map<string, SimulatedVehicle>();
   readonly #order: SimulatedVehicle[] = [];
@@ -106,6 +106,7 @@ class City implements RunningCity {
   constructor(options: CityOptions) {
     this.#options = options;
     this.#storage = openFleetStorage(join(options.folder, 'vehicles'));
+    this.#models = loadModels((trouble, error) => options.onTrouble?.(trouble, error));
   }
 
   get nearFieldUrl(): string {
@@ -181,7 +182,8 @@ class City implements RunningCity {
   }
 
   async #wake({ id, type, position, batteryPercent, rangeMetres }: CityVehicle): Promise<void> {
-    const { seed, clock, rhythm, models, bundleKeys, onTrouble } = this.#options;
+    const { seed, clock, rhythm, bundleKeys, onTrouble } = this.#options;
+    const models = await this.#models;
     const storage = this.#storage.of(id);
     const [kept] = storedIdentities(storage);
     const identity = kept ?? (await this.#provision(id, storage));
@@ -191,7 +193,7 @@ class City implements RunningCity {
     let renewing = false;
     const vehicle = new SimulatedVehicle({
       id, type, position, batteryPercent, storage, identity, clock, random: randomFor(seed, id),
-      ...(rangeMetres !== undefined && batteryPercent > 0 && { rangeMetres: (rangeMetres / batteryPercent) * 100 }), ...(rhythm && { rhythm }), ...(models && { models }),
+      ...(rangeMetres !== undefined && batteryPercent > 0 && { rangeMetres: (rangeMetres / batteryPercent) * 100 }), ...(rhythm && { rhythm }), models,
       ...(firmware && running && { firmware, running }),
       onUnlocked: (opened, bookingId) => this.#unlocked(opened, bookingId),
       onArrived: (arrived) => this.#arrived(arrived),

@@ -47,7 +47,7 @@ async function ask(client: MqttClient, topic: string, request: object): Promise<
         if (!heard.startsWith(`${topic}/`)) return;
         const answer = JSON.parse(payload.toString()) as Record<string, unknown>;
         if (heard.endsWith('/accepted')) resolve(answer);
-        else reject(new ProvisioningRefused(String(answer['errorMessage'] ?? 'refused')));
+        else reject(new ProvisioningRefused(typeof answer['errorMessage'] === 'string' ? answer['errorMessage'] : 'refused'));
       };
       client.on('message', onMessage).on('close', onClose);
       forget = () => {

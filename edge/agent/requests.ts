@@ -57,7 +57,7 @@ export class Requests {
     this.#waiting.delete(key);
     clearTimeout(waiting.timer);
     if (accepted) waiting.resolve(answer);
-    else waiting.reject(new RequestRejected(answer['code'], String(answer['message'] ?? 'rejected')));
+    else waiting.reject(new RequestRejected(answer['code'], typeof answer['message'] === 'string' ? answer['message'] : 'rejected'));
     return true;
   }
 

@@ -1,5 +1,4 @@
 /** Wakes the simulator: a vehicle for each that the platform knows, also those that are imported later. */
-import { loadModels } from '../../edge/agent/models.ts';
 import type { Configuration } from '../program/configuration.ts';
 import type { Clock } from '../infra/clock/port.ts';
 import type { Keys } from '../infra/keys/port.ts';
@@ -77,7 +76,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<{ close
   const city = await startCity({
     apiUrl: publicUrl, vehicles: await newcomers(), folder, seed, clock, nearField: { port: nearFieldPort },
     provision: (vehicleId, csrPem) => api.call<IssuedCertificate>(`/v1/vehicles/${encodeURIComponent(vehicleId)}/device-certificates`, { method: 'POST', body: { csrPem } }),
-    models: await loadModels((trouble, error) => logger.warn({ error }, trouble)), bundleKeys: await api.call('/v1/bundle-keys'),
+    bundleKeys: await api.call('/v1/bundle-keys'),
     ...(configuration.MOBILITY_SIMULATED_RIDERS > 0 && { riders: { count: configuration.MOBILITY_SIMULATED_RIDERS, token: (email: string) => riderToken(publicUrl, email) } }),
     onTrouble: (trouble, error) => logger.info({ error }, trouble),
   });

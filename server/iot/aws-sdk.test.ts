@@ -8,6 +8,7 @@ import { iotContract } from './contract.ts';
 import { iotModule } from './module.ts';
 import { certificateRequest, claimingDevice, type DeviceIdentity, provisionedDevice } from './testing/device.ts';
 
+const { JobStatus } = iotjobs.model;
 const thing = 'aws-thing';
 let running: TestProcess;
 let core: Client<typeof iotContract.operations>;
@@ -113,9 +114,9 @@ describe('jobs', () => {
       const { execution } = await jobs.startNextPendingJobExecution({ thingName: thing });
       expect(execution).toMatchObject({ jobId: 'job-1', status: 'IN_PROGRESS', versionNumber: 2, jobDocument: { operation: 'blink' } });
       expect(await jobs.describeJobExecution({ thingName: thing, jobId: 'job-1' })).toMatchObject({ execution: { jobId: 'job-1', status: 'IN_PROGRESS' } });
-      await expect(jobs.updateJobExecution({ thingName: thing, jobId: 'job-1', status: 'SUCCEEDED', expectedVersion: 9 })).rejects.toMatchObject({ modeledError: { code: 'VersionMismatch', executionState: { versionNumber: 2 } } });
-      await jobs.updateJobExecution({ thingName: thing, jobId: 'job-1', status: 'SUCCEEDED', expectedVersion: 2, statusDetails: { blinked: 'twice' } });
-      await expect(jobs.updateJobExecution({ thingName: thing, jobId: 'job-1', status: 'FAILED' })).rejects.toMatchObject({ modeledError: { code: 'TerminalStateReached' } });
+      await expect(jobs.updateJobExecution({ thingName: thing, jobId: 'job-1', status: JobStatus.SUCCEEDED, expectedVersion: 9 })).rejects.toMatchObject({ modeledError: { code: 'VersionMismatch', executionState: { versionNumber: 2 } } });
+      await jobs.updateJobExecution({ thingName: thing, jobId: 'job-1', status: JobStatus.SUCCEEDED, expectedVersion: 2, statusDetails: { blinked: 'twice' } });
+      await expect(jobs.updateJobExecution({ thingName: thing, jobId: 'job-1', status: JobStatus.FAILED })).rejects.toMatchObject({ modeledError: { code: 'TerminalStateReached' } });
       await expect(jobs.describeJobExecution({ thingName: thing, jobId: 'job-none' })).rejects.toMatchObject({ modeledError: { code: 'ResourceNotFound' } });
       expect((await core.listJobExecutions({ params: { jobId: 'job-1' }, query: {} })).items).toMatchObject([{ vehicleId: thing, status: 'SUCCEEDED', statusDetails: { blinked: 'twice' } }]);
     } finally {

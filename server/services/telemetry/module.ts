@@ -135,9 +135,10 @@ function subscribe(parts: Parts) {
   const { context, commit, snapshots } = parts;
   const inTurn = turns();
   const { cityChanged } = vehicleContract.events;
+  const { telemetryReceived } = iotContract.events;
   return [
     context.events.subscribe({
-      group: intakeGroup, topics: [intakeTopic], maximumBatch: mostEventsAtOnce, concurrency: lanes, ahead: batchesAhead,
+      group: intakeGroup, topics: [telemetryReceived.topic], maximumBatch: mostEventsAtOnce, concurrency: lanes, ahead: batchesAhead,
       async handle(events) {
         await inTurn(() => takeAll(parts, events));
         await commit.commit();
