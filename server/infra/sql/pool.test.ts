@@ -8,11 +8,9 @@ test('a transaction whose connection is cut anywhere throws that the database is
   const name = `cut_${process.pid}`;
   const admin = postgres(url, { max: 1, onnotice: () => undefined });
   await admin`create table ${admin(name)} (attempt integer, part integer)`;
-  const pool = openPool((onclose) => postgres(url, { max: 1, onclose, connect_timeout: 5, connection: { application_name: name } }) as Sql);
+  const pool = openPool((onclose) => postgres(url, { max: 2, onclose, connect_timeout: 5, /* a cut while it asks for types is another matter */ fetch_types: false, connection: { application_name: name } }) as Sql);
   let cut = 0;
   for (let attempt = 0; attempt < 12; attempt++) {
-    // A connection that is cut while postgres.js asks it for its types is another matter.
-    while ((await pool.sql`select 1`.catch(() => [])).length === 0);
     const work = pool.transaction(async (transaction) => {
       await transaction`insert into ${transaction(name)} values (${attempt}, 1)`;
       await new Promise((resume) => setTimeout(resume, attempt));
@@ -28,7 +26,6 @@ test('a transaction whose connection is cut anywhere throws that the database is
     }
   }
   expect(cut).toBeGreaterThan(0);
-  while ((await pool.sql`select 1`.catch(() => [])).length === 0);
   expect(await pool.sql.begin((transaction) => transaction`select 1 as one`)).toEqual([{ one: 1 }]);
   expect(await admin`select attempt from ${admin(name)} group by attempt having count(*) <> 2`).toEqual([]);
   await pool.end(5);
