@@ -65,7 +65,7 @@ async function openCore(context: ModuleContext): Promise<{ core: DeviceCore; reg
   const registry = new Registry({ database, clock, authority, onEnded: (certificateIds) => core.endConnectionsOf(certificateIds) });
   const provisioning = new Provisioning({ registry, clock });
   const shadows = new Shadows(context);
-  const jobs = new Jobs({ database, clock, send: (vehicleId, messages) => core.send(vehicleId, messages), isConnected: (vehicleId) => core.connectedSinceMs(vehicleId) !== undefined });
+  const jobs = new Jobs({ database, clock, logger: context.logger, send: (vehicleId, messages) => core.send(vehicleId, messages), isConnected: (vehicleId) => core.connectedSinceMs(vehicleId) !== undefined });
   const core = new DeviceCore({
     ...context, registry,
     answer: (asker, topic, payload) => provisioning.handle(asker, topic, payload) ?? shadows.handle(asker.name, topic, payload) ?? jobs.handle(asker.name, topic, payload),

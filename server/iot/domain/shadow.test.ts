@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { changed, deltaOf, depthOf, type Json, type JsonObject, merged, metadataOf, stamped } from './shadow.ts';
+import { changed, deltaOf, isDeeperThan, type Json, type JsonObject, merged, metadataOf, stamped } from './shadow.ts';
 
 const key = fc.constantFrom('a', 'b', 'c', 'd');
 const { value } = fc.letrec<{ value: Json }>((tie) => ({
@@ -71,5 +71,9 @@ test('IOT-52: the version counts up with every change, past a deletion too', () 
 });
 
 test('IOT-54: levels are counted through objects and arrays', () => {
-  expect([depthOf(1), depthOf({}), depthOf({ a: [1, { b: 1 }] })]).toEqual([0, 1, 3]);
+  const document: Json = { a: [1, { b: 1 }] };
+  expect([isDeeperThan(0, 1), isDeeperThan(0, {}), isDeeperThan(1, {}), isDeeperThan(2, document), isDeeperThan(3, document)]).toEqual([false, true, false, true, false]);
+  let bottomless: Json = 1;
+  for (let level = 0; level < 5000; level++) bottomless = [bottomless];
+  expect(isDeeperThan(8, bottomless)).toBe(true);
 });

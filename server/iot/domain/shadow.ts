@@ -29,9 +29,10 @@ export const isObject = (value: unknown): value is JsonObject => typeof value ==
 /** A member of that name would be the prototype, not a member. */
 const isSafe = (key: string): boolean => key !== '__proto__';
 
-export function depthOf(value: Json): number {
-  if (Array.isArray(value)) return 1 + Math.max(0, ...value.map(depthOf));
-  return isObject(value) ? 1 + Math.max(0, ...Object.values(value).map(depthOf)) : 0;
+/** Whether it has more levels of objects and arrays than this; looks no deeper. */
+export function isDeeperThan(levels: number, value: Json): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(levels - 1, member));
 }
 
 /** Objects are merged member by member, null removes, everything else replaces. */

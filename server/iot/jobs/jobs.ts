@@ -1,6 +1,7 @@
 /** Jobs on AWS IoT's topics: work orders that wait until the vehicle takes them up, and are done once. */
 import { z } from 'zod';
 import type { Clock } from '../../infra/clock/port.ts';
+import type { Logger } from '../../infra/observability/port.ts';
 import type { Database, TimerFired, Transaction } from '../../infra/sql/port.ts';
 import { Problem } from '../../wire/problem.ts';
 import { iotContract, type JobExecution } from '../contract.ts';
@@ -24,14 +25,16 @@ class JobRefused extends Error {
 
 const token = { clientToken: z.string().max(64).optional() };
 const StatusDetails = z.record(z.string().max(128), z.string().max(1024)).refine((details) => Object.keys(details).length <= 10, 'at most 10 status details');
+/** -1 removes it. */
+const StepTimeout = z.int().min(-1).max(10_080).refine((minutes) => minutes !== 0, 'from 1 to 10080, or -1');
 const requests = {
   get: z.object(token),
-  startNext: z.object({ ...token, statusDetails: StatusDetails.optional(), stepTimeoutInMinutes: z.int().min(-1).max(10_080).optional() }),
+  startNext: z.object({ ...token, statusDetails: StatusDetails.optional(), stepTimeoutInMinutes: StepTimeout.optional() }),
   describe: z.object({ ...token, executionNumber: z.number().optional(), includeJobDocument: z.boolean().default(true) }),
   update: z.object({
     ...token, status: z.enum(['QUEUED', 'IN_PROGRESS', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'REJECTED', 'REMOVED', 'CANCELED']), statusDetails: StatusDetails.optional(),
     expectedVersion: z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)]).optional(), executionNumber: z.number().optional(),
-    includeJobExecutionState: z.boolean().default(false), includeJobDocument: z.boolean().default(false), stepTimeoutInMinutes: z.int().min(-1).max(10_080).optional(),
+    includeJobExecutionState: z.boolean().default(false), includeJobDocument: z.boolean().default(false), stepTimeoutInMinutes: StepTimeout.optional(),
   }),
 };
 
@@ -62,6 +65,7 @@ export const presented = ({ jobId, vehicleId, status, statusDetails, versionNumb
 export interface JobsOptions {
   database: Database;
   clock: Clock;
+  logger: Logger;
   /** Publishes to a vehicle, when it is connected. */
   send(vehicleId: string, messages: readonly ThingMessage[]): boolean;
   isConnected(vehicleId: string): boolean;
@@ -70,12 +74,14 @@ export interface JobsOptions {
 export class Jobs implements ThingService {
   readonly #database: Database;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #send: JobsOptions['send'];
   readonly #isConnected: JobsOptions['isConnected'];
 
-  constructor({ database, clock, send, isConnected }: JobsOptions) {
+  constructor({ database, clock, logger, send, isConnected }: JobsOptions) {
     this.#database = database;
     this.#clock = clock;
+    this.#logger = logger;
     this.#send = send;
     this.#isConnected = isConnected;
     database.onTimer(timerKind, (timer) => this.#timedOut(timer));
@@ -95,6 +101,7 @@ export class Jobs implements ThingService {
       const content = await this.#route(thing, rest, request);
       return [{ topic: `${topic}/accepted`, payload: bytes({ ...content, timestamp, ...(clientToken !== undefined && { clientToken }) }) }];
     } catch (error) {
+      if (!(error instanceof JobRefused)) this.#logger.error({ error, thing, topic }, 'jobs cannot be served');
       const refused = error instanceof JobRefused ? error : new JobRefused('InternalError', 'Internal error');
       const { code, message, execution } = refused;
       return [{ topic: `${topic}/rejected`, payload: bytes({ code, message, timestamp, ...(execution && { executionState: stateOf(execution) }), ...(clientToken !== undefined && { clientToken }) }) }];

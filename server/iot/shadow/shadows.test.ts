@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../infra/clock/system.ts';
 import { openLmdbKeyValueStore } from '../../infra/kv/lmdb.ts';
 import type { KeyValueStore } from '../../infra/kv/port.ts';
+import { pinoLogger } from '../../infra/observability/pino.ts';
 import { Shadows } from './shadows.ts';
 
 let folder: string;
@@ -14,7 +15,7 @@ let shadows: Shadows;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'shadows-'));
   kv = await openLmdbKeyValueStore({ folder, clock: systemClock() });
-  shadows = new Shadows({ kv, clock: systemClock() });
+  shadows = new Shadows({ kv, clock: systemClock(), logger: pinoLogger('silent') });
 });
 afterAll(async () => {
   await kv.close();
@@ -42,7 +43,7 @@ test('IOT-54: what is no update is rejected with its reason, and changes nothing
   let deep: unknown = 1;
   for (let level = 0; level < 9; level++) deep = { deep };
   const wrong: [unknown, number][] = [
-    ['{', 400], ['[]', 400], ['null', 400], [{ state: 1 }, 400], [{ state: { other: {} } }, 400], [{}, 400], [{ state: { reported: [] } }, 400], [{ state: { reported: { deep } } }, 400],
+    ['{', 400], [{ state: {}, clientToken: 1 }, 400], [`{"state":{"reported":{"a":${'['.repeat(3000)}${']'.repeat(3000)}}}}`, 400], ['[]', 400], ['null', 400], [{ state: 1 }, 400], [{ state: { other: {} } }, 400], [{}, 400], [{ state: { reported: [] } }, 400], [{ state: { reported: { deep } } }, 400],
     [{ state: { reported: { text: 'x'.repeat(8 * 1024) } } }, 413], ['x'.repeat(20_000), 413], [{ state: { reported: {} }, version: 7 }, 409],
   ];
   for (const [request, code] of wrong) expect({ request, ...(await ask('strict', 'update', request)).first }).toMatchObject({ request, code });
@@ -62,7 +63,7 @@ test('IOT-53: a delta follows an update exactly when something is wanted that is
 });
 
 test('IOT-55: a thousand changes at once, through two services: each has a version of its own and none is lost', async () => {
-  const other = new Shadows({ kv, clock: systemClock() });
+  const other = new Shadows({ kv, clock: systemClock(), logger: pinoLogger('silent') });
   const answers = await Promise.all(Array.from({ length: 1000 }, (_, index) => ask('crowd', 'update', { state: { reported: { [`key${index % 50}`]: index } } }, undefined, index % 2 === 0 ? shadows : other)));
   expect(answers.map(({ first }) => first['version'] as number).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, index) => index + 1));
   expect(Object.keys((await shadows.get('crowd')).state.reported ?? {})).toHaveLength(50);

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { Clock } from '../../infra/clock/port.ts';
 import type { KeyValueStore, KeyValueTable } from '../../infra/kv/port.ts';
-import { changed, deltaOf, depthOf, isObject, type JsonObject, maximumShadowBytes, maximumShadowDepth, metadataOf, type Shadow, type ShadowChange } from '../domain/shadow.ts';
+import type { Logger } from '../../infra/observability/port.ts';
+import { changed, deltaOf, isDeeperThan, isObject, type JsonObject, maximumShadowBytes, maximumShadowDepth, metadataOf, type Shadow, type ShadowChange } from '../domain/shadow.ts';
 import type { ThingMessage, ThingService } from '../thing-messages.ts';
 
 /** A refusal with AWS IoT's code, which is HTTP's. */
@@ -42,12 +43,14 @@ const bytes = (content: object): Uint8Array => Buffer.from(JSON.stringify(conten
 export class Shadows implements ThingService {
   readonly #table: KeyValueTable<Stored>;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   /** The last change of each shadow in this process: the next waits for it. */
   readonly #queues = new Map<string, Promise<unknown>>();
 
-  constructor({ kv, clock }: { kv: KeyValueStore; clock: Clock }) {
+  constructor({ kv, clock, logger }: { kv: KeyValueStore; clock: Clock; logger: Logger }) {
     this.#table = kv.table('shadows');
     this.#clock = clock;
+    this.#logger = logger;
   }
 
   handle(thing: string, topic: string, payload: Uint8Array): Promise<readonly ThingMessage[]> | undefined {
@@ -62,12 +65,16 @@ export class Shadows implements ThingService {
       if (name !== undefined && !shadowName.test(name)) throw new ShadowRefused(400, 'Invalid shadow name');
       if (payload.byteLength > maximumRequestBytes) throw new ShadowRefused(413, 'The payload is larger than a shadow may be');
       const request = jsonOf(payload, operation !== 'update');
-      clientToken = OtherRequest.safeParse(request).data?.clientToken;
+      const { success, data } = OtherRequest.safeParse(request);
+      if (!success) throw new ShadowRefused(400, 'The request is no JSON object, or its clientToken no text of at most 64 characters');
+      clientToken = data.clientToken;
       if (operation === 'get') return [accepted(topic, shown(await this.get(thing, name)), clientToken)];
       if (operation === 'delete') return [accepted(topic, await this.#delete(thing, name), clientToken)];
       return await this.#updateAsAsked(thing, name, topic, request, clientToken);
     } catch (error) {
-      const { code, message } = error instanceof ShadowRefused ? error : { code: 500, message: 'Internal error' };
+      const isExpected = error instanceof ShadowRefused;
+      if (!isExpected) this.#logger.error({ error, thing, topic }, 'a shadow cannot be served');
+      const { code, message } = isExpected ? error : { code: 500, message: 'Internal error' };
       return [{ topic: `${topic}/rejected`, payload: bytes({ code, message, timestamp: this.#seconds(), ...(clientToken !== undefined && { clientToken }) }) }];
     }
   }
@@ -96,7 +103,7 @@ export class Shadows implements ThingService {
   update(thing: string, name: string | undefined, change: ShadowChange, version?: number): Promise<Updated> {
     return this.#alone(thing, name, (stored) => {
       if (version !== undefined && version !== stored.lastVersion) throw new ShadowRefused(409, 'Version conflict');
-      for (const section of [change.desired, change.reported]) if (section && depthOf(section) > maximumShadowDepth) throw new ShadowRefused(400, `JSON contains too many levels of nesting; maximum is ${maximumShadowDepth}`);
+      for (const section of [change.desired, change.reported]) if (section && isDeeperThan(maximumShadowDepth, section)) throw new ShadowRefused(400, `JSON contains too many levels of nesting; maximum is ${maximumShadowDepth}`);
       const current = changed(stored.shadow, stored.lastVersion, change, this.#seconds());
       if (Buffer.byteLength(JSON.stringify(current.state)) > maximumShadowBytes) throw new ShadowRefused(413, 'The shadow would be larger than it may be');
       return { write: { shadow: current, lastVersion: current.version }, result: { previous: stored.shadow, current } };

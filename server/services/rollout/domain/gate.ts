@@ -30,6 +30,8 @@ export interface HealthVerdict extends Verdict {
   health: { heard: number; silent: number; crashing: number; controlSilentPercent: number; controlCrashingPercent: number };
 }
 
+/** A parked vehicle speaks once a minute: while more of the others than this have said nothing either, silence tells nothing yet. */
+const mostSilentOthersPercent = 50;
 /** One start belongs to the installation, and one may be chance. */
 const harmlessBoots = 2;
 
@@ -64,6 +66,7 @@ export function judgeHealth(having: readonly VehicleHealth[], control: readonly 
   const health = { heard: having.length - silent, silent, crashing, controlSilentPercent: baseline.silentPercent, controlCrashingPercent: baseline.crashingPercent };
   const isAnybodyHeard = health.heard > 0 || control.some((vehicle) => !isSilent(vehicle));
   if (having.length === 0 || !isAnybodyHeard) return { gate: 'waiting', reasons: ['no telemetry of any vehicle to judge by'], health };
+  if (baseline.silentPercent > mostSilentOthersPercent) return { gate: 'waiting', reasons: [`too early to tell: ${shown(baseline.silentPercent)} of the others have said nothing either`], health };
   const reasons: string[] = [];
   const judge = (number: number, what: string, normalPercent: number, maximumPercent: number) => {
     const percent = percentOf(number, having.length);

@@ -56,6 +56,8 @@ test('ROLLOUT-08: as many silent vehicles as among the others are no fault of th
 test('ROLLOUT-10: when nobody is heard, or nobody has it, there is nothing to judge by', () => {
   expect(judgeHealth(vehicles(10, { records: 0 }), vehicles(10, { records: 0 }), undefined, thresholds)).toMatchObject({ gate: 'waiting', reasons: ['no telemetry of any vehicle to judge by'] });
   expect(judgeHealth([], vehicles(10), undefined, thresholds).gate).toBe('waiting');
+  const hardlyAnybody = [...vehicles(4), ...vehicles(6, { records: 0 })];
+  expect(judgeHealth(hardlyAnybody, hardlyAnybody, undefined, thresholds)).toMatchObject({ gate: 'waiting', reasons: ['too early to tell: 60% of the others have said nothing either'] });
   expect(judgeHealth(vehicles(10, { records: 0 }), [], undefined, thresholds).gate).toBe('waiting');
 });
 
