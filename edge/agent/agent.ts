@@ -205,8 +205,12 @@ export class Agent {
     const nowMs = this.#clock.nowMs();
     if (nowMs >= this.#reportDueAtMs) this.report();
     if (nowMs >= this.#recordDueAtMs) this.#record(false);
+    this.#send(nowMs);
+  }
+
+  #send(nowMs: number): void {
     const { batteryPercent } = this.#memory;
-    this.#telemetry.advance(nowMs, { moving: this.isMoving || !this.#memory.locked, lowBattery: batteryPercent > 0 && batteryPercent < (this.#configuration.lowBatteryPercent ?? this.#options.lowBatteryPercent ?? lowBatteryAt) });
+    this.#telemetry.advance(nowMs, { parkedPauseMs: this.#rhythm.recordParkedMs, moving: this.isMoving || !this.#memory.locked, lowBattery: batteryPercent > 0 && batteryPercent < (this.#configuration.lowBatteryPercent ?? this.#options.lowBatteryPercent ?? lowBatteryAt) });
   }
 
   /** What a phone does over the near field. Needs no network. @returns whether it opened, and else why not */
@@ -249,8 +253,8 @@ export class Agent {
     this.#storage.write(memory, { kind: 'state', sequence, json: JSON.stringify(report) });
     const { movingMs, standingMs, parkedMs } = this.#rhythm;
     this.#reportDueAtMs = this.#clock.nowMs() + (this.isMoving ? movingMs : locked ? parkedMs : standingMs);
-    this.#record(true);
     this.#reports.add(sequence);
+    this.#record(true);
   }
 
   /** A simulated body wants this remembered with the next write. */
@@ -275,6 +279,8 @@ export class Agent {
     this.#peakAccelerationG = 1;
     const { recordMovingMs, recordParkedMs } = this.#rhythm;
     this.#recordDueAtMs = nowMs + (this.isMoving || !locked ? recordMovingMs : recordParkedMs);
+    // What cannot wait does not wait for the next turn.
+    if (urgent) this.#send(nowMs);
   }
 
   #located(fix: PositionFix): void {

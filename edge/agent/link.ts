@@ -23,12 +23,14 @@ const isRefusal = (error: Error): boolean => {
   return refusalCodes.includes(code) || /^ERR_SSL_.*(?:CERTIFICATE|UNKNOWN_CA)/.test(String(code));
 };
 
-export const connectionOptions = (identity: Identity, clientId: string): IClientOptions => ({
-  clientId, cert: identity.certificatePem, key: identity.privateKeyPem, ca: identity.authorityPem,
-  // We connect anew ourselves: what was not acknowledged is on the disk, in order, and is sent from there.
-  clean: true, reconnectPeriod: 0, resubscribe: false, queueQoSZero: false,
-  keepalive: keepAliveSeconds, reschedulePings: true, connectTimeout: connectTimeoutMs, protocolVersion: 4,
-});
+export function connectionOptions(identity: Identity, clientId: string): IClientOptions {
+  return {
+    clientId, cert: identity.certificatePem, key: identity.privateKeyPem, ca: identity.authorityPem,
+    // We connect anew ourselves: what was not acknowledged is on the disk, in order, and is sent from there.
+    clean: true, reconnectPeriod: 0, resubscribe: false, queueQoSZero: false,
+    keepalive: keepAliveSeconds, reschedulePings: true, connectTimeout: connectTimeoutMs, protocolVersion: 4,
+  };
+}
 
 export interface LinkOptions {
   identity: Identity;

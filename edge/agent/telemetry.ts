@@ -16,6 +16,8 @@ export interface TelemetryOptions {
 
 /** What decides how often a batch leaves. */
 export interface Pace {
+  /** While parked, a batch at least so often. */
+  parkedPauseMs: number;
   moving: boolean;
   lowBattery: boolean;
 }
@@ -31,7 +33,6 @@ const reservedAtOnce = 1_000;
 const writeAfterMs = 5_000;
 const movingPauseMs = 1_000;
 const lowBatteryPauseMs = 30_000;
-const parkedPauseMs = 60_000;
 
 export class TelemetryStream {
   readonly #options: TelemetryOptions;
@@ -78,8 +79,9 @@ export class TelemetryStream {
   }
 
   /** Writes and sends what is due. Called often. */
-  advance(nowMs: number, { moving, lowBattery }: Pace): void {
-    const pauseMs = lowBattery ? lowBatteryPauseMs : moving ? movingPauseMs : parkedPauseMs;
+  advance(nowMs: number, { moving, lowBattery, parkedPauseMs }: Pace): void {
+    const usualPauseMs = moving ? movingPauseMs : parkedPauseMs;
+    const pauseMs = lowBattery ? Math.max(lowBatteryPauseMs, usualPauseMs) : usualPauseMs;
     const isDue = this.#urgent || nowMs - this.#sentAtMs >= pauseMs;
     if (this.#fresh.length > 0 && (isDue || nowMs - this.#writtenAtMs >= writeAfterMs)) this.#keep(nowMs);
     if (isDue && this.#options.isConnected()) this.#send(nowMs);
