@@ -1,3 +1,9 @@
+import 'reflect-metadata';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
+import { PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import { Aedes } from 'aedes';
 import { generateKeyPair, exportJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { v7 } from 'uuid';
@@ -5,6 +11,7 @@ import { iotContract } from '../../server/iot/contract.ts';
 import { eventually } from '../../server/program/testing.ts';
 import type { AlertMessage, ReportedState } from '../protocol/messages.ts';
 import type { UpdateJobDocument } from '../protocol/bundle.ts';
+import type { AgentStorage } from '../storage/port.ts';
 import type { UpdateOutcome, Updater } from '../update/port.ts';
 import { collisionDetector } from '../detection/collision.ts';
 import { type Garage, leapingClock, openGarage, type Puppet } from './testing/agents.ts';
@@ -244,5 +251,88 @@ describe('commands', () => {
     expect(await send('enable')).toMatchObject({ outcome: 'done' });
     expect(await send('unlock')).toMatchObject({ outcome: 'done' });
     expect(body.done).toEqual(['disabled', 'signal', 'enabled', 'unlocked']);
+  });
+});
+
+describe('faults', () => {
+  /** A disk that takes nothing while it is full; what is on it can be read. */
+  function fillable(storage: AgentStorage): { storage: AgentStorage; fill(isFull: boolean): void } {
+    let full = false;
+    const writing: readonly (keyof AgentStorage)[] = ['write', 'forget', 'saveDocument', 'addRecords', 'acknowledgeRecords'];
+    const proxy = new Proxy(storage, {
+      get(target, name: keyof AgentStorage) {
+        if (!full || !writing.includes(name)) return target[name].bind(target);
+        return () => {
+          throw new Error('database or disk is full');
+        };
+      },
+    });
+    return { storage: proxy, fill: (isFull) => void (full = isFull) };
+  }
+
+  test('EDGE-25: on a full disk the agent goes on and says so once; reports wait in memory and arrive, and are on the disk when there is room again', async () => {
+    const clock = leapingClock();
+    const disk = fillable(garage.storage('full'));
+    const troubles: string[] = [];
+    const { agent, body } = garage.agent({ identity: await garage.identity('full'), storage: disk.storage, clock, onTrouble: (trouble) => troubles.push(trouble) });
+    disk.fill(true);
+    rideFor(agent, body, clock, 20);
+    agent.report();
+    const lastHeld = agent.memory.sequence;
+    expect(troubles.filter((trouble) => trouble.includes('the disk takes nothing'))).toHaveLength(1);
+    expect(troubles.filter((trouble) => trouble.includes('telemetry cannot be written'))).toHaveLength(1);
+    expect(disk.storage.unsent('state')).not.toContain(lastHeld);
+    agent.connect();
+    const numbersHeard = async () => (await garage.eventsOf('vehicles', 'vehicles.state-reported', 'full')).map(({ data }) => (data as ReportedState).sequence);
+    await eventually(async () => (await numbersHeard()).includes(lastHeld));
+    agent.disconnect();
+    agent.report();
+    const afterwards = agent.memory.sequence;
+    disk.fill(false);
+    agent.report();
+    expect(disk.storage.unsent('state')).toEqual([afterwards, afterwards + 1]);
+    rideFor(agent, body, clock, 10);
+    agent.close();
+    expect(numbersOf(disk.storage.recordsAfter(0, 1000))).toContain(1);
+  });
+
+  test('EDGE-26: telemetry that a full disk does not take is given up from the oldest on beyond a thousand, and what is left arrives', async () => {
+    const clock = leapingClock();
+    const disk = fillable(garage.storage('flood'));
+    const { agent, body } = garage.agent({ identity: await garage.identity('flood'), storage: disk.storage, clock });
+    disk.fill(true);
+    rideFor(agent, body, clock, 1500);
+    disk.fill(false);
+    rideFor(agent, body, clock, 10);
+    agent.close();
+    const kept = numbersOf(disk.storage.recordsAfter(0, 5000));
+    expect([kept.length > 1000, kept.length < 1100]).toEqual([true, true]);
+    expect(kept).toEqual(Array.from({ length: kept.length }, (_, index) => (kept[0] ?? 0) + index));
+    expect(agent.droppedRecords).toBe((kept[0] ?? 0) - 1);
+  });
+
+  test('EDGE-45: what is no key set, no command and no answer changes nothing, and the agent stays up', async () => {
+    const keys = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
+    const authorityPem = (await X509CertificateGenerator.createSelfSigned({ name: 'CN=localhost', keys, signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' }, extensions: [new SubjectAlternativeNameExtension([{ type: 'dns', value: 'localhost' }])] })).toString('pem');
+    const broker = await Aedes.createBroker();
+    const server = createServer({ cert: authorityPem, key: PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY') }, broker.handle);
+    await once(server.listen(0, 'localhost'), 'listening');
+    const brokerUrl = `mqtts://localhost:${(server.address() as AddressInfo).port}`;
+    const storage = garage.storage('rubbish');
+    const { agent } = garage.agent({ identity: { ...(await garage.identity('rubbish')), brokerUrl, authorityPem }, storage });
+    agent.useUnlockKeys({ keys: [] });
+    agent.connect();
+    await eventually(async () => agent.isConnected);
+    const send = (topic: string, payload: string | Buffer) => new Promise<void>((resolve, reject) => broker.publish({ cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false }, (error) => (error ? reject(error) : resolve())));
+    const things = ['shadow/update/delta', 'shadow/get/accepted', 'shadow/get/rejected', 'jobs/notify-next', 'jobs/start-next/accepted'].map((rest) => `$aws/things/rubbish/${rest}`);
+    for (const topic of ['vehicles/rubbish/commands', 'platform/unlock-keys', ...things]) {
+      for (const payload of ['', 'null', '3', '{', '[]', '"x"', '{"keys":3}', '{"state":{"configuration":{"telemetryMovingSeconds":"soon"}}}', Buffer.from([0xff, 0, 0xfe])]) await send(topic, payload);
+    }
+    const good = JSON.stringify({ keys: [{ kid: 'new' }] });
+    await send('platform/unlock-keys', good);
+    await eventually(async () => storage.document('unlock-keys') === good);
+    expect([agent.isConnected, agent.memory.executed, storage.document('configuration')]).toEqual([true, [], undefined]);
+    agent.close();
+    await new Promise<void>((resolve) => broker.close(() => server.close(() => resolve())));
   });
 });

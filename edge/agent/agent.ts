@@ -4,7 +4,7 @@ import type { CollisionDetector, GeofenceMonitor, TamperDetector } from '../dete
 import { type AlertMessage, CommandMessage, type CommandResult, type DesiredConfiguration, type Position, type ReportedShadow, type ReportedState } from '../protocol/messages.ts';
 import { topics } from '../protocol/topics.ts';
 import type { Actuators, MotionSample, PositionFix, Sensors } from '../sensors/port.ts';
-import type { AgentMemory, AgentStorage, Identity } from '../storage/port.ts';
+import type { AgentMemory, AgentStorage, DocumentName, Identity, StoredMessage } from '../storage/port.ts';
 import type { Updater } from '../update/port.ts';
 import { type Clock, VehicleClock } from './clock.ts';
 import { obey } from './commands.ts';
@@ -97,6 +97,7 @@ export class Agent {
   #reportDueAtMs: number;
   #recordDueAtMs: number;
   #isHealthy = false;
+  #diskRefuses = false;
 
   constructor(options: AgentOptions) {
     const { identity, storage, clock, random, sensors, updater } = options;
@@ -118,7 +119,7 @@ export class Agent {
       },
     });
     const publish = (topic: string, payload: string | Uint8Array) => this.#link.publish(topic, payload);
-    const outgoing = { storage, publish, isConnected: () => this.#link.isConnected };
+    const outgoing = { storage, publish, isConnected: () => this.#link.isConnected, onTrouble: this.#trouble };
     this.#reports = new Outbox({ ...outgoing, kind: 'state', topic: topics.state(this.vehicleId) });
     this.#alerts = new Outbox({ ...outgoing, kind: 'alert', topic: topics.alerts(this.vehicleId) });
     this.#requests = new Requests(publish);
@@ -135,7 +136,7 @@ export class Agent {
       ...outgoing, topic: topics.telemetry(this.vehicleId), bootCount: this.#memory.bootCount, firstSequence: Math.max(1, this.#memory.recordsReservedTo),
       reserve: (upTo) => {
         this.#memory.recordsReservedTo = upTo;
-        storage.write(this.#memory);
+        this.#write();
       },
     });
     storage.write(this.#memory);
@@ -178,6 +179,11 @@ export class Agent {
   /** State reports and alerts that the platform has not acknowledged. */
   get unsentMessages(): number {
     return this.#reports.waiting + this.#alerts.waiting;
+  }
+
+  /** Telemetry that nobody will have: a day was over, or the disk full for too long. */
+  get droppedRecords(): number {
+    return this.#telemetry.droppedRecords;
   }
 
   get isTelemetrySent(): boolean {
@@ -235,9 +241,10 @@ export class Agent {
 
   /** Keys that unlock tokens are verified with, from provisioning; later ones come by themselves. */
   useUnlockKeys(keys: unknown): void {
+    // What is no key set must not take the place of keys that open.
+    if (typeof keys !== 'object' || keys === null || !('keys' in keys) || !Array.isArray(keys.keys)) return;
     this.#keys = keys as JSONWebKeySet;
-    const text = JSON.stringify(keys);
-    if (this.#storage.document('unlock-keys') !== text) this.#storage.saveDocument('unlock-keys', text);
+    this.#saveDocument('unlock-keys', JSON.stringify(keys));
   }
 
   /** Something about the body changed: says so at once. */
@@ -250,11 +257,38 @@ export class Agent {
       vehicleId: this.vehicleId, sequence, reportedAt: this.#clock.now().toISOString(), position: { lat: round(position.lat, 7), lon: round(position.lon, 7) }, speedMetresPerSecond: this.#speed,
       odometerMetres: round(odometerMetres, 1), batteryPercent: round(batteryPercent, 2), locked, pluggedIn, disabled, bookingId, commandResults,
     };
-    this.#storage.write(memory, { kind: 'state', sequence, json: JSON.stringify(report) });
     const { movingMs, standingMs, parkedMs } = this.#rhythm;
     this.#reportDueAtMs = this.#clock.nowMs() + (this.isMoving ? movingMs : locked ? parkedMs : standingMs);
-    this.#reports.add(sequence);
+    this.#post(this.#reports, { kind: 'state', sequence, json: JSON.stringify(report) });
     this.#record(true);
+  }
+
+  /** Keeps what counts, and with it what the disk did not take before. @returns false when the disk takes nothing: that is said once, not a thousand times */
+  #write(message?: StoredMessage): boolean {
+    try {
+      for (const outbox of [this.#reports, this.#alerts]) outbox.keepHeld((held) => this.#storage.write(this.#memory, held));
+      this.#storage.write(this.#memory, message);
+      this.#diskRefuses = false;
+      return true;
+    } catch (error) {
+      if (!this.#diskRefuses) this.#trouble('the disk takes nothing; what counts waits in memory', error);
+      this.#diskRefuses = true;
+      return false;
+    }
+  }
+
+  #post(outbox: Outbox, message: StoredMessage): void {
+    if (this.#write(message)) outbox.add(message.sequence);
+    else outbox.hold(message.sequence, message.json);
+  }
+
+  #saveDocument(name: DocumentName, text: string): void {
+    try {
+      if (this.#storage.document(name) !== text) this.#storage.saveDocument(name, text);
+    } catch (error) {
+      // In use from memory; the platform says it again at the next connection after a start.
+      this.#trouble(`${name} cannot be written`, error);
+    }
   }
 
   /** A simulated body wants this remembered with the next write. */
@@ -317,8 +351,7 @@ export class Agent {
       confidence: Math.min(1, Math.max(0, round(what.confidence, 3))),
     };
     memory.alertSequence += 1;
-    this.#storage.write(memory, { kind: 'alert', sequence: memory.alertSequence, json: JSON.stringify(alert) });
-    this.#alerts.add(memory.alertSequence);
+    this.#post(this.#alerts, { kind: 'alert', sequence: memory.alertSequence, json: JSON.stringify(alert) });
     this.#record(true);
   }
 
@@ -377,7 +410,7 @@ export class Agent {
 
   #configure(wanted: DesiredConfiguration): void {
     this.#configuration = { ...this.#configuration, ...wanted };
-    this.#storage.saveDocument('configuration', JSON.stringify(this.#configuration));
+    this.#saveDocument('configuration', JSON.stringify(this.#configuration));
   }
 
   #platformSays(timeMs: number): void {

@@ -35,6 +35,16 @@ export class ProvisioningRefused extends Error {
   override name = 'ProvisioningRefused';
 }
 
+/** What is no object says nothing: the answer is then incomplete. */
+function objectIn(payload: Buffer): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(payload.toString());
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
 /** One question and its answer on `/accepted` or `/rejected`. @throws ProvisioningRefused; Error when no answer came */
 async function ask(client: MqttClient, topic: string, request: object): Promise<Record<string, unknown>> {
   await client.subscribeAsync([`${topic}/accepted`, `${topic}/rejected`], { qos: 1 });
@@ -45,7 +55,7 @@ async function ask(client: MqttClient, topic: string, request: object): Promise<
       const onClose = () => reject(new Error('the connection was lost'));
       const onMessage = (heard: string, payload: Buffer) => {
         if (!heard.startsWith(`${topic}/`)) return;
-        const answer = JSON.parse(payload.toString()) as Record<string, unknown>;
+        const answer = objectIn(payload);
         if (heard.endsWith('/accepted')) resolve(answer);
         else reject(new ProvisioningRefused(typeof answer['errorMessage'] === 'string' ? answer['errorMessage'] : 'refused'));
       };

@@ -12,6 +12,7 @@ export interface TelemetryOptions {
   reserve(upTo: number): void;
   isConnected(): boolean;
   publish(topic: string, payload: Uint8Array): Promise<void>;
+  onTrouble(trouble: string, error: unknown): void;
 }
 
 /** What decides how often a batch leaves. */
@@ -29,6 +30,8 @@ const mostUnsent = 86_400;
 /** About 10 KB deflated. */
 const largestBatch = 500;
 const reservedAtOnce = 1_000;
+/** While the disk takes nothing, so many records wait in memory. */
+const mostFresh = 1_000;
 /** While parked, records wait in memory for so long before they are written. */
 const writeAfterMs = 5_000;
 const movingPauseMs = 1_000;
@@ -46,6 +49,7 @@ export class TelemetryStream {
   #urgent = false;
   #sending = false;
   #dropped = 0;
+  #diskRefuses = false;
 
   constructor(options: TelemetryOptions) {
     this.#options = options;
@@ -54,7 +58,7 @@ export class TelemetryStream {
     this.#acknowledged = options.storage.acknowledgedRecord();
   }
 
-  /** Records that were never sent because a day was over. */
+  /** Records that were never sent because a day was over, or the disk full for too long. */
   get droppedRecords(): number {
     return this.#dropped;
   }
@@ -93,15 +97,24 @@ export class TelemetryStream {
   }
 
   #keep(nowMs: number): void {
-    this.#dropped += this.#options.storage.addRecords(this.#fresh, mostUnsent);
-    this.#fresh = [];
+    const { storage, onTrouble } = this.#options;
     this.#writtenAtMs = nowMs;
+    try {
+      this.#dropped += storage.addRecords(this.#fresh, mostUnsent);
+      this.#fresh = [];
+      this.#diskRefuses = false;
+    } catch (error) {
+      // Said once, not once a second.
+      if (!this.#diskRefuses) onTrouble('telemetry cannot be written; what does not fit into memory is given up', error);
+      this.#diskRefuses = true;
+      this.#dropped += this.#fresh.splice(0, Math.max(0, this.#fresh.length - mostFresh)).length;
+    }
   }
 
   /** One batch after the other, the oldest first, until nothing is left. */
   #send(nowMs: number): void {
     if (this.#sending) return;
-    const { storage, topic, bootCount, publish } = this.#options;
+    const { storage, topic, bootCount, publish, onTrouble } = this.#options;
     const records = consecutive(storage.recordsAfter(this.#acknowledged, largestBatch));
     const last = records.at(-1);
     this.#sentAtMs = nowMs;
@@ -112,7 +125,12 @@ export class TelemetryStream {
       () => {
         this.#sending = false;
         this.#acknowledged = last.sequence;
-        storage.acknowledgeRecords(last.sequence, keptRecords);
+        try {
+          storage.acknowledgeRecords(last.sequence, keptRecords);
+        } catch (error) {
+          // Sent once more after the next start; the platform knows their numbers.
+          onTrouble('what was acknowledged cannot be forgotten', error);
+        }
         if (storage.recordsAfter(last.sequence, 1).length > 0) this.#send(nowMs);
       },
       () => {
