@@ -320,7 +320,8 @@ describe('faults', () => {
     const brokerUrl = `mqtts://localhost:${(server.address() as AddressInfo).port}`;
     const storage = garage.storage('rubbish');
     const { agent } = garage.agent({ identity: { ...(await garage.identity('rubbish')), brokerUrl, authorityPem }, storage });
-    agent.useUnlockKeys({ keys: [] });
+    const old = JSON.stringify({ keys: [{ kid: 'old' }] });
+    agent.useUnlockKeys(JSON.parse(old));
     agent.connect();
     await eventually(async () => agent.isConnected);
     const send = (topic: string, payload: string | Buffer) => new Promise<void>((resolve, reject) => broker.publish({ cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false }, (error) => (error ? reject(error) : resolve())));
@@ -328,10 +329,12 @@ describe('faults', () => {
     for (const topic of ['vehicles/rubbish/commands', 'platform/unlock-keys', ...things]) {
       for (const payload of ['', 'null', '3', '{', '[]', '"x"', '{"keys":3}', '{"state":{"configuration":{"telemetryMovingSeconds":"soon"}}}', Buffer.from([0xff, 0, 0xfe])]) await send(topic, payload);
     }
-    const good = JSON.stringify({ keys: [{ kid: 'new' }] });
-    await send('platform/unlock-keys', good);
-    await eventually(async () => storage.document('unlock-keys') === good);
-    expect([agent.isConnected, agent.memory.executed, storage.document('configuration')]).toEqual([true, [], undefined]);
+    // In order: when the command has been obeyed, all of that has been heard.
+    const commandId = v7();
+    await send('vehicles/rubbish/commands', JSON.stringify({ commandId, kind: 'locate', bookingId: null, riderId: null, issuedAt: new Date().toISOString(), expiresAt: new Date(Date.now() + 60_000).toISOString() }));
+    await eventually(async () => agent.memory.executed.length > 0);
+    expect(agent.memory.executed).toEqual([{ commandId, outcome: 'done' }]);
+    expect([agent.isConnected, storage.document('unlock-keys'), storage.document('configuration')]).toEqual([true, old, undefined]);
     agent.close();
     await new Promise<void>((resolve) => broker.close(() => server.close(() => resolve())));
   });
