@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['{server,simulator,edge,libs,tools,tests,bench}/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
     globalSetup: ['tests/global-setup.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: ['default'],

@@ -42,7 +42,7 @@ export interface VehicleOptions {
 const longestStepSeconds = 10;
 const samplePauseMs = 10;
 /** Firmware that crashes again and again, and firmware that falls silent, do so after this long. */
-const misbehavesAfterMs = 5_000;
+const misbehavesAfterMs = 2_000;
 
 export class SimulatedVehicle {
   readonly id: string;

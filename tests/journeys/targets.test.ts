@@ -30,7 +30,7 @@ test('money and bookings in one process, the rest in another: a ride is booked a
   const ready = new Promise<void>((resolve) => createInterface(moneySide.stdout).on('line', (line) => line.startsWith('ready ') && resolve()));
   await Promise.race([ready, once(moneySide, 'exit').then(() => Promise.reject(new Error('the second process did not start')))]);
   const program = await startProgram({
-    home, arguments: ['--target=gateway,user,vehicle,iot'],
+    home, arguments: ['--target=gateway,user,vehicle,iot,data,incident,rollout'],
     environment: { ...shared, MOBILITY_VEHICLES: '12', MOBILITY_INTERNAL_PORT: String(front), MOBILITY_PEERS: at(back, ['booking', 'payment', 'payments-orchestrator']) },
   });
   try {

@@ -52,7 +52,7 @@ async function bundle(version: string, behaviour: string): Promise<string> {
 }
 
 async function rollOut(bundleId: string): Promise<RolloutSeen> {
-  const created = await admin.post<RolloutSeen>('/v1/rollouts', { bundleId, stagesPercent: [10, 100], soakMinutes: 0.25 });
+  const created = await admin.post<RolloutSeen>('/v1/rollouts', { bundleId, stagesPercent: [10, 100], soakMinutes: 0.2 });
   expect(created.status).toBe(201);
   return until(async () => {
     const { body } = await admin.get<RolloutSeen>(`/v1/rollouts/${created.body.id}`);

@@ -194,7 +194,7 @@ function waitingForDatabase(logger: Logger, isStopping: () => boolean): Database
 export async function openDatabase(options: DatabaseOptions): Promise<ModuleDatabase> {
   const { module, clock, events, logger } = options;
   await prepareAsOwner(options.url, module);
-  const pool = openPool((onClose) => connect(options, onClose));
+  const pool = await openPool((onClose) => connect(options, onClose));
   const { sql } = pool;
   await migrate(sql, options.migrations);
 

@@ -8,7 +8,7 @@ test('a transaction whose connection is cut anywhere throws that the database is
   const name = `cut_${process.pid}`;
   const admin = postgres(url, { max: 1, onnotice: () => undefined });
   await admin`create table ${admin(name)} (attempt integer, part integer)`;
-  const pool = openPool((onclose) => postgres(url, { max: 2, onclose, connect_timeout: 5, /* a cut while it asks for types is another matter */ fetch_types: false, connection: { application_name: name } }) as Sql);
+  const pool = await openPool((onclose) => postgres(url, { max: 2, onclose, connect_timeout: 5, connection: { application_name: name } }) as Sql);
   let cut = 0;
   for (let attempt = 0; attempt < 12; attempt++) {
     const work = pool.transaction(async (transaction) => {
@@ -27,6 +27,7 @@ test('a transaction whose connection is cut anywhere throws that the database is
   }
   expect(cut).toBeGreaterThan(0);
   expect(await pool.sql.begin((transaction) => transaction`select 1 as one`)).toEqual([{ one: 1 }]);
+  expect(await pool.sql`select ${['a', 'b,c']}::text[] as texts, ${[1, 2]}::integer[] as numbers`).toEqual([{ texts: ['a', 'b,c'], numbers: [1, 2] }]);
   expect(await admin`select attempt from ${admin(name)} group by attempt having count(*) <> 2`).toEqual([]);
   await pool.end(5);
   await admin`drop table ${admin(name)}`;

@@ -4,6 +4,9 @@
  * postgres.js 3.4.9 rolls a transaction back on a connection that is gone, which ends the whole program
  * (https://github.com/porsager/postgres/issues/1208), lets the rest of a transaction run on whatever connection comes
  * after it, and never gets such a connection back. So nothing is sent after a loss, and the pool is replaced.
+ *
+ * Each of its connections first asks for the array types, and when it is lost at that moment nobody catches the error, and
+ * arrays are sent malformed from then on. So they are asked for once, and every later connection is given the answer.
  */
 import type { Sql, TransactionSql } from 'postgres';
 
@@ -51,8 +54,31 @@ async function inTransaction<T>(sql: Sql, work: (transaction: TransactionSql) =>
   return ((await running) as { value: T }).value;
 }
 
-/** @param connect makes a pool that tells when one of its connections has ended */
-export function openPool(connect: (onClose: () => void) => Sql): Pool {
+/** What a pool knows about array types; the library keeps it in its options. */
+interface KnownTypes {
+  fetch_types: boolean;
+  parsers: Record<number, unknown>;
+  serializers: Record<number, unknown>;
+  shared: { typeArrayMap: Record<number, number> };
+}
+const knownTypesOf = (sql: Sql): KnownTypes => sql.options as unknown as KnownTypes;
+
+function teach(pupil: Sql, { parsers, serializers, shared }: KnownTypes): void {
+  const known = knownTypesOf(pupil);
+  known.fetch_types = false;
+  Object.assign(known.parsers, parsers);
+  Object.assign(known.serializers, serializers);
+  Object.assign(known.shared.typeArrayMap, shared.typeArrayMap);
+}
+
+/**
+ * @param connect makes a pool that tells when one of its connections has ended
+ * @throws when the database cannot be reached
+ */
+export async function openPool(connect: (onClose: () => void) => Sql): Promise<Pool> {
+  const first = connect(() => undefined);
+  await first`select 1`.finally(() => first.end());
+  const types = knownTypesOf(first);
   let isEnding = false;
   const make = (): Sql => {
     const made = connect(() => {
@@ -61,6 +87,7 @@ export function openPool(connect: (onClose: () => void) => Sql): Pool {
       // What is under way on other connections comes to its end. Nobody waits for it: the lost one never tells that it is done.
       void made.end();
     });
+    teach(made, types);
     return made;
   };
   let current = make();
