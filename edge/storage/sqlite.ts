@@ -34,7 +34,8 @@ class SqliteStorage implements AgentStorage {
       work();
       database.exec('commit');
     } catch (error) {
-      database.exec('rollback');
+      // A full disk has rolled it back already; what went wrong must not be hidden by saying so.
+      if (database.isTransaction) database.exec('rollback');
       throw error;
     }
   }
