@@ -58,13 +58,16 @@ export interface AgentOptions {
   lowBatteryPercent?: number;
   onUnlocked?: (bookingId: string) => void;
   onRefusedByBroker?: () => void;
+  /** Other models or zones may be there now. */
+  onInstalled?: () => void;
   /** New firmware waits for a start. */
   onRestartNeeded?: () => void;
   onTrouble?: (trouble: string, error: unknown) => void;
 }
 
 const standsStillBelow = 0.5;
-/** Beyond it the alert's motion would not fit into a message. */
+/** In a tunnel or a garage the last fix says nothing any more: the wheels still do. */
+const fixCountsForMs = 5_000;
 const round = (value: number, digits: number): number => Math.round(value * 10 ** digits) / 10 ** digits;
 const lowBatteryAt = 15;
 
@@ -92,7 +95,11 @@ export class Agent {
   #motion: MotionMemory | undefined;
   #keys: JSONWebKeySet;
   #configuration: DesiredConfiguration;
+  #detectors: Detectors;
   #fix: PositionFix | undefined;
+  #locatedAtMs = Number.NEGATIVE_INFINITY;
+  /** At the fix before the last. */
+  #speedBefore = 0;
   #peakAccelerationG = 1;
   #reportDueAtMs: number;
   #recordDueAtMs: number;
@@ -103,6 +110,7 @@ export class Agent {
     const { identity, storage, clock, random, sensors, updater } = options;
     this.vehicleId = identity.vehicleId;
     this.#options = options;
+    this.#detectors = options.detectors ?? {};
     this.#storage = storage;
     this.#memory = storage.memory() ?? firstMemory(options.startPosition);
     this.#memory.bootCount += options.starts ?? 1;
@@ -110,7 +118,7 @@ export class Agent {
     this.#keys = JSON.parse(storage.document('unlock-keys') ?? '{"keys":[]}') as JSONWebKeySet;
     this.#configuration = JSON.parse(storage.document('configuration') ?? '{}') as DesiredConfiguration;
     this.#link = new DeviceLink({
-      identity, random, subscriptions: [topics.commands(this.vehicleId), topics.unlockKeys, `$aws/things/${this.vehicleId}/#`],
+      identity, random, validity: (fromMs, toMs) => this.#clock.isWithin(fromMs, toMs), subscriptions: [topics.commands(this.vehicleId), topics.unlockKeys, `$aws/things/${this.vehicleId}/#`],
       events: {
         connected: () => this.#connected(),
         disconnected: () => this.#disconnected(),
@@ -129,7 +137,10 @@ export class Agent {
     });
     this.#jobs = updater && new Jobs({
       vehicleId: this.vehicleId, requests: this.#requests, updater, onTrouble: this.#trouble,
-      installed: () => void this.#shadow.report().catch((error: unknown) => this.#trouble('the shadow cannot be reported', error)),
+      installed: () => {
+        options.onInstalled?.();
+        this.#shadow.report().catch((error: unknown) => this.#trouble('the shadow cannot be reported', error));
+      },
       restart: () => options.onRestartNeeded?.(),
     });
     this.#telemetry = new TelemetryStream({
@@ -140,10 +151,9 @@ export class Agent {
       },
     });
     storage.write(this.#memory);
-    const nowMs = this.#clock.nowMs();
     // Not all vehicles at the same second.
-    this.#reportDueAtMs = nowMs + random() * this.#rhythm.parkedMs;
-    this.#recordDueAtMs = nowMs + random() * this.#rhythm.recordParkedMs;
+    this.#reportDueAtMs = this.#elapsedMs + random() * this.#rhythm.parkedMs;
+    this.#recordDueAtMs = this.#elapsedMs + random() * this.#rhythm.recordParkedMs;
     this.#listening = [sensors.onFix((fix) => this.#located(fix)), sensors.onMotion((sample) => this.#moved(sample))];
   }
 
@@ -168,12 +178,38 @@ export class Agent {
     return this.#memory;
   }
 
+  /** By its wheels or by satellite: whoever pushes or tows it moves it, too. */
   get isMoving(): boolean {
-    return this.#speed > standsStillBelow;
+    return Math.max(this.#speed, this.#options.sensors.body().wheelSpeedMetresPerSecond) > standsStillBelow;
   }
 
+  /** By satellite, and by the wheels where there is no fix. */
   get #speed(): number {
-    return this.#fix?.speedMetresPerSecond ?? 0;
+    return this.#fix && this.#isFixFresh ? this.#fix.speedMetresPerSecond : this.#options.sensors.body().wheelSpeedMetresPerSecond;
+  }
+
+  get #isFixFresh(): boolean {
+    return this.#elapsedMs - this.#locatedAtMs <= fixCountsForMs;
+  }
+
+  /** A fix that came after an impact says that it stands. */
+  get #speedJustBefore(): number {
+    return this.#isFixFresh ? Math.max(this.#speed, this.#speedBefore) : this.#speed;
+  }
+
+  get #recordPauseMs(): number {
+    const { recordMovingMs, recordParkedMs } = this.#rhythm;
+    return this.isMoving || !this.#memory.locked ? recordMovingMs : recordParkedMs;
+  }
+
+  /** For intervals: by the hardware's clock, which does not leap when the time of day is set. */
+  get #elapsedMs(): number {
+    return this.#options.clock.nowMs();
+  }
+
+  /** What it knows of the time. */
+  get clock(): VehicleClock {
+    return this.#clock;
   }
 
   /** State reports and alerts that the platform has not acknowledged. */
@@ -206,17 +242,25 @@ export class Agent {
     this.#telemetry.close();
   }
 
-  /** Lets time pass: reports, records and batches that are due. Called a few times a second. */
-  advance(): void {
-    const nowMs = this.#clock.nowMs();
-    if (nowMs >= this.#reportDueAtMs) this.report();
-    if (nowMs >= this.#recordDueAtMs) this.#record(false);
-    this.#send(nowMs);
+  /** From now on it judges by these: other models or zones have come. */
+  useDetectors(detectors: Detectors): void {
+    this.#detectors = detectors;
   }
 
-  #send(nowMs: number): void {
-    const { batteryPercent } = this.#memory;
-    this.#telemetry.advance(nowMs, { parkedPauseMs: this.#rhythm.recordParkedMs, moving: this.isMoving || !this.#memory.locked, lowBattery: batteryPercent > 0 && batteryPercent < (this.#configuration.lowBatteryPercent ?? this.#options.lowBatteryPercent ?? lowBatteryAt) });
+  /** Lets time pass: reports, records and batches that are due. Called a few times a second. */
+  advance(): void {
+    if (this.#elapsedMs >= this.#reportDueAtMs) this.report();
+    // Begins to move: the next record is not a minute away.
+    this.#recordDueAtMs = Math.min(this.#recordDueAtMs, this.#elapsedMs + this.#recordPauseMs);
+    if (this.#elapsedMs >= this.#recordDueAtMs) this.#record(false);
+    this.#send();
+  }
+
+  #send(): void {
+    const { batteryPercent, locked } = this.#memory;
+    const { recordParkedMs, recordMovingMs } = this.#rhythm;
+    const lowBattery = batteryPercent > 0 && batteryPercent < (this.#configuration.lowBatteryPercent ?? this.#options.lowBatteryPercent ?? lowBatteryAt);
+    this.#telemetry.advance(this.#elapsedMs, { parkedPauseMs: recordParkedMs, recordPauseMs: recordMovingMs, moving: this.isMoving || !locked, lowBattery });
   }
 
   /** What a phone does over the near field. Needs no network. @returns whether it opened, and else why not */
@@ -258,7 +302,7 @@ export class Agent {
       odometerMetres: round(odometerMetres, 1), batteryPercent: round(batteryPercent, 2), locked, pluggedIn, disabled, bookingId, commandResults,
     };
     const { movingMs, standingMs, parkedMs } = this.#rhythm;
-    this.#reportDueAtMs = this.#clock.nowMs() + (this.isMoving ? movingMs : locked ? parkedMs : standingMs);
+    this.#reportDueAtMs = this.#elapsedMs + (this.isMoving ? movingMs : locked ? parkedMs : standingMs);
     this.#post(this.#reports, { kind: 'state', sequence, json: JSON.stringify(report) });
     this.#record(true);
   }
@@ -305,25 +349,22 @@ export class Agent {
   #record(urgent: boolean): void {
     this.#readBody();
     const { position, batteryPercent, odometerMetres, locked, pluggedIn, disabled } = this.#memory;
-    const nowMs = this.#clock.nowMs();
     this.#telemetry.sample({
-      timeMs: Math.round(nowMs), latitudeDegrees: position.lat, longitudeDegrees: position.lon, speedMetresPerSecond: this.#speed, headingDegrees: this.#fix?.headingDegrees ?? 0,
+      timeMs: Math.round(this.#clock.nowMs()), latitudeDegrees: position.lat, longitudeDegrees: position.lon, speedMetresPerSecond: this.#speed, headingDegrees: this.#fix?.headingDegrees ?? 0,
       accuracyMetres: this.#fix?.accuracyMetres ?? 0, batteryPercent, odometerMetres, peakAccelerationG: this.#peakAccelerationG, locked, pluggedIn, disabled, clockUnsure: !this.#clock.isSure,
     }, urgent);
     this.#peakAccelerationG = 1;
-    const { recordMovingMs, recordParkedMs } = this.#rhythm;
-    this.#recordDueAtMs = nowMs + (this.isMoving || !locked ? recordMovingMs : recordParkedMs);
+    this.#recordDueAtMs = this.#elapsedMs + this.#recordPauseMs;
     // What cannot wait does not wait for the next turn.
-    if (urgent) this.#send(nowMs);
+    if (urgent) this.#send();
   }
 
   #located(fix: PositionFix): void {
-    const wasMoving = this.isMoving;
+    this.#speedBefore = this.#speed;
     this.#fix = fix;
+    this.#locatedAtMs = this.#elapsedMs;
     this.#memory.position = { lat: fix.lat, lon: fix.lon };
-    // Begins to move: the next record is not a minute away.
-    if (this.isMoving && !wasMoving) this.#recordDueAtMs = Math.min(this.#recordDueAtMs, this.#clock.nowMs() + this.#rhythm.recordMovingMs);
-    const { geofence } = this.#options.detectors ?? {};
+    const { geofence } = this.#detectors;
     if (!geofence) return;
     const crossings = geofence.push(fix);
     if (crossings.length > 0) this.#memory.insideZones = [...geofence.inside()];
@@ -333,12 +374,11 @@ export class Agent {
   #moved(sample: MotionSample): void {
     this.#motion ??= new MotionMemory();
     this.#peakAccelerationG = Math.max(this.#peakAccelerationG, this.#motion.push(sample));
-    const { sensors, detectors } = this.#options;
-    if (!detectors) return;
-    const body = sensors.body();
-    const collision = detectors.collision?.push(sample, body.wheelSpeedMetresPerSecond);
-    if (collision) this.#alert({ kind: 'collision', peakG: round(collision.peakG, 2), confidence: collision.confidence, decidedBy: collision.decidedBy, motion: this.#motion.around(collision.atMs) }, sample.timeMs - collision.atMs);
-    const tamper = detectors.tamper?.push(sample, body, this.#memory.locked);
+    const { collision: collisions, tamper: tampering } = this.#detectors;
+    const body = this.#options.sensors.body();
+    const collision = collisions?.push(sample, body.wheelSpeedMetresPerSecond);
+    if (collision) this.#alert({ kind: 'collision', speedMetresPerSecond: this.#speedJustBefore, peakG: round(collision.peakG, 2), confidence: collision.confidence, decidedBy: collision.decidedBy, motion: this.#motion.around(collision.atMs) }, sample.timeMs - collision.atMs);
+    const tamper = tampering?.push(sample, body, this.#memory.locked);
     if (tamper) this.#alert({ kind: 'tamper', tamper: tamper.kind, confidence: tamper.confidence, decidedBy: tamper.decidedBy }, sample.timeMs - tamper.atMs);
   }
 
@@ -346,8 +386,8 @@ export class Agent {
   #alert(what: Pick<AlertMessage, 'kind' | 'confidence' | 'decidedBy'> & Partial<AlertMessage>, agoMs = 0): void {
     const memory = this.#memory;
     const alert: AlertMessage = {
-      ...what, alertId: this.#options.newId(), vehicleId: this.vehicleId, raisedAt: new Date(this.#clock.nowMs() - Math.max(0, agoMs)).toISOString(),
-      position: { lat: round(memory.position.lat, 7), lon: round(memory.position.lon, 7) }, speedMetresPerSecond: this.#speed, bookingId: memory.locked ? null : memory.bookingId,
+      speedMetresPerSecond: this.#speed, ...what, alertId: this.#options.newId(), vehicleId: this.vehicleId, raisedAt: new Date(this.#clock.nowMs() - Math.max(0, agoMs)).toISOString(),
+      position: { lat: round(memory.position.lat, 7), lon: round(memory.position.lon, 7) }, bookingId: memory.locked ? null : memory.bookingId,
       confidence: Math.min(1, Math.max(0, round(what.confidence, 3))),
     };
     memory.alertSequence += 1;
@@ -400,7 +440,7 @@ export class Agent {
     const { actuators } = this.#options;
     const wasLocked = memory.locked;
     const wasDisabled = memory.disabled;
-    const { result, isRepeated } = obey(command.data, memory, { speedMetresPerSecond: this.#speed, brake: () => actuators.brake(), signal: () => actuators.signal() }, this.#clock.nowMs());
+    const { result, isRepeated } = obey(command.data, memory, { isMoving: this.isMoving, brake: () => actuators.brake(), signal: () => actuators.signal() }, this.#clock.nowMs());
     if (memory.locked !== wasLocked) actuators.setLocked(memory.locked);
     if (memory.disabled !== wasDisabled) actuators.setDisabled(memory.disabled);
     this.report([result]);

@@ -16,6 +16,7 @@ export class VehicleClock implements Clock {
   readonly #own: Clock;
   #offsetMs = 0;
   #isSure: boolean;
+  #atLeastMs = 0;
 
   /**
    * @param own the clock of the hardware
@@ -41,8 +42,14 @@ export class VehicleClock implements Clock {
     return this.#isSure;
   }
 
+  /** Whether something that counts from one moment to another may be believed now; while unsure, unless it was over at a moment that is certain. */
+  isWithin(fromMs: number, toMs: number): boolean {
+    return this.#isSure ? fromMs <= this.nowMs() && this.nowMs() <= toMs : toMs >= this.#atLeastMs;
+  }
+
   /** Something that is certain happened then: it is not earlier now. */
   isAtLeast(timeMs: number): void {
+    this.#atLeastMs = Math.max(this.#atLeastMs, timeMs);
     const behindMs = timeMs - this.nowMs();
     if (behindMs > toleratedMs) this.#offsetMs += behindMs;
   }

@@ -3,17 +3,15 @@ import type { CommandMessage, CommandResult } from '../protocol/messages.ts';
 import type { AgentMemory } from '../storage/port.ts';
 
 export interface Wheels {
-  speedMetresPerSecond: number;
+  isMoving: boolean;
   brake(): void;
   signal(): void;
 }
 
-const standsStillBelow = 0.5;
-
 /** @returns why it was refused, undefined when done; `memory` is how the vehicle stands after it */
 export function execute({ kind, bookingId }: CommandMessage, memory: AgentMemory, wheels: Wheels): string | undefined {
   const ofThisRide = bookingId === null || memory.bookingId === null || memory.bookingId === bookingId;
-  const isMoving = wheels.speedMetresPerSecond > standsStillBelow;
+  const { isMoving } = wheels;
   switch (kind) {
     case 'unlock':
       if (memory.disabled) return 'disabled';
@@ -44,6 +42,8 @@ export function execute({ kind, bookingId }: CommandMessage, memory: AgentMemory
       memory.disabled = true;
       return undefined;
     case 'enable':
+      // On a tow, say: its motor must not come back while the wheels turn.
+      if (isMoving) return 'moving';
       memory.disabled = false;
       return undefined;
     case 'locate':

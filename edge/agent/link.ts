@@ -1,6 +1,42 @@
 /** The network connection of one vehicle: MQTT over TLS with its own certificate, made anew when it breaks. */
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import { isIP } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { type IClientOptions, MqttClient } from 'mqtt';
 import type { Identity } from '../storage/port.ts';
+
+/** Who knows whether something that counts from one moment to another, Unix milliseconds, may be believed now. */
+export type Validity = (fromMs: number, toMs: number) => boolean;
+
+/** What OpenSSL says when nothing is wrong but the time, by the clock of the machine. */
+const ofTheTime: readonly unknown[] = ['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED'];
+const serverAuthentication = '1.3.6.1.5.5.7.3.1';
+const usualPort = 8883;
+
+/**
+ * With a machine whose clock begins at 1970 no certificate is valid yet, and a vehicle that does not connect never hears what time
+ * it is. So the dates are judged by what the agent knows of the time, and everything else as ever. The broker's certificate is signed by the authority itself.
+ */
+function isBrokerOf(authorityPem: string, host: string, shown: X509Certificate | undefined, validity: Validity): boolean {
+  const authority = new X509Certificate(authorityPem);
+  const namesHost = isIP(host) ? shown?.checkIP(host) : shown?.checkHost(host, { subject: 'never' });
+  return shown !== undefined && authority.ca && shown.checkIssued(authority) && shown.verify(authority.publicKey) && namesHost !== undefined && (shown.keyUsage ?? []).includes(serverAuthentication)
+    && [authority, shown].every(({ validFrom, validTo }) => validity(Date.parse(validFrom), Date.parse(validTo)));
+}
+
+/** TLS with the vehicle's certificate; ends with an error when the broker is not the platform's. */
+function openTls({ brokerUrl, certificatePem, privateKeyPem, authorityPem }: Identity, validity: Validity): TLSSocket {
+  const { hostname, port } = new URL(brokerUrl);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const socket = connectTls({ host, port: Number(port || usualPort), servername: isIP(host) ? '' : host, cert: certificatePem, key: privateKeyPem, ca: authorityPem, rejectUnauthorized: false });
+  socket.once('secureConnect', () => {
+    if (socket.authorized) return;
+    const reason: unknown = socket.authorizationError;
+    if (ofTheTime.includes(reason) && isBrokerOf(authorityPem, host, socket.getPeerX509Certificate(), validity)) return;
+    socket.destroy(Object.assign(new Error(`this is not the platform's broker: ${String(reason)}`), { code: 'ERR_NOT_THE_BROKER' }));
+  });
+  return socket;
+}
 
 export interface LinkEvents {
   /** Connected, and every subscription confirmed. */
@@ -23,13 +59,15 @@ const isRefusal = (error: Error): boolean => {
   return refusalCodes.includes(code) || /^ERR_SSL_.*(?:CERTIFICATE|UNKNOWN_CA)/.test(String(code));
 };
 
-export function connectionOptions(identity: Identity, clientId: string): IClientOptions {
-  return {
-    clientId, cert: identity.certificatePem, key: identity.privateKeyPem, ca: identity.authorityPem,
+/** Connects; what becomes of it, its events tell. */
+export function openClient(identity: Identity, clientId: string, validity: Validity): MqttClient {
+  const options: IClientOptions = {
+    clientId,
     // We connect anew ourselves: what was not acknowledged is on the disk, in order, and is sent from there.
     clean: true, reconnectPeriod: 0, resubscribe: false, queueQoSZero: false,
     keepalive: keepAliveSeconds, reschedulePings: true, connectTimeout: connectTimeoutMs, protocolVersion: 4,
   };
+  return new MqttClient(() => openTls(identity, validity), options);
 }
 
 export interface LinkOptions {
@@ -37,6 +75,7 @@ export interface LinkOptions {
   /** Topics to hear. */
   subscriptions: readonly string[];
   random: () => number;
+  validity: Validity;
   events: LinkEvents;
 }
 
@@ -86,8 +125,8 @@ export class DeviceLink {
   }
 
   #open(): void {
-    const { events, subscriptions } = this.#options;
-    const client = mqtt.connect(this.#identity.brokerUrl, connectionOptions(this.#identity, this.#identity.vehicleId));
+    const { events, subscriptions, validity } = this.#options;
+    const client = openClient(this.#identity, this.#identity.vehicleId, validity);
     this.#client = client;
     this.#isListening = false;
     client.on('connect', () => {

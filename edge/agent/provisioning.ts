@@ -5,10 +5,10 @@
 import 'reflect-metadata';
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { Pkcs10CertificateRequestGenerator, PemConverter } from '@peculiar/x509';
-import mqtt, { type MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
 import { provisioningTemplate, topics } from '../protocol/topics.ts';
 import type { AgentStorage, Identity } from '../storage/port.ts';
-import { connectionOptions } from './link.ts';
+import { openClient, type Validity } from './link.ts';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const answerTimeoutMs = 20_000;
@@ -71,8 +71,11 @@ async function ask(client: MqttClient, topic: string, request: object): Promise<
   }
 }
 
-async function connected(identity: Identity, clientId: string): Promise<MqttClient> {
-  const client = mqtt.connect(identity.brokerUrl, connectionOptions(identity, clientId));
+/** The machine's clock is right: what TLS itself has judged stands. */
+const asTlsSays: Validity = () => false;
+
+async function connected(identity: Identity, clientId: string, validity: Validity): Promise<MqttClient> {
+  const client = openClient(identity, clientId, validity);
   try {
     await new Promise<void>((resolve, reject) => {
       client.once('connect', () => resolve()).once('error', reject).once('close', () => reject(new Error('the broker closed the connection')));
@@ -125,12 +128,13 @@ async function issued(client: MqttClient, steps: Steps, pending: Pending): Promi
 /**
  * The first certificate of a vehicle.
  * @param claim with the vehicle's id; its certificate and key are the claim's
+ * @param validity what is known of the time, when the machine's clock may be wrong
  * @throws ProvisioningRefused; Error when the platform cannot be reached: call it again
  */
-export async function provisionByClaim(claim: Identity, storage: AgentStorage): Promise<Identity> {
+export async function provisionByClaim(claim: Identity, storage: AgentStorage, validity = asTlsSays): Promise<Identity> {
   const { vehicleId } = claim;
   const steps = new Steps(storage);
-  const client = await connected(claim, `claim-${vehicleId}-${randomBytes(4).toString('hex')}`.slice(0, 80));
+  const client = await connected(claim, `claim-${vehicleId}-${randomBytes(4).toString('hex')}`.slice(0, 80), validity);
   try {
     const pending = await issued(client, steps, await steps.begun(claim));
     await ask(client, topics.registerThing(provisioningTemplate), { certificateOwnershipToken: pending.ownershipToken, parameters: { VehicleId: vehicleId } });
@@ -155,10 +159,11 @@ export const isNearItsEnd = (identity: Identity, nowMs: number): boolean => Date
 /**
  * The next certificate of a vehicle that has one. It is kept beside the present one until a connection with it has worked: then the
  * platform ends the old one, and so does the vehicle.
+ * @param validity as for the first one
  */
-export async function renewCertificate(identity: Identity, storage: AgentStorage): Promise<Identity> {
+export async function renewCertificate(identity: Identity, storage: AgentStorage, validity = asTlsSays): Promise<Identity> {
   const steps = new Steps(storage);
-  const client = await connected(identity, identity.vehicleId);
+  const client = await connected(identity, identity.vehicleId, validity);
   let next: Identity;
   try {
     const pending = await issued(client, steps, await steps.begun(identity));
@@ -167,7 +172,7 @@ export async function renewCertificate(identity: Identity, storage: AgentStorage
   } finally {
     await client.endAsync(true);
   }
-  const trial = await connected(next, identity.vehicleId);
+  const trial = await connected(next, identity.vehicleId, validity);
   await trial.endAsync(true);
   storage.saveDocument('identity', JSON.stringify(next));
   storage.saveDocument('next-identity', undefined);

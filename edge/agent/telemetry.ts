@@ -19,14 +19,17 @@ export interface TelemetryOptions {
 export interface Pace {
   /** While parked, a batch at least so often. */
   parkedPauseMs: number;
+  /** From record to record in motion: a day of it is kept. */
+  recordPauseMs: number;
   moving: boolean;
   lowBattery: boolean;
 }
 
 /** The platform keeps what it acknowledged; we keep the last ones all the same. */
 const keptRecords = 100;
-/** A day at one record a second. */
-const mostUnsent = 86_400;
+const dayMs = 86_400_000;
+/** Never less than a day at one record a second; state reports and alerts add theirs. */
+const mostUnsentAt = (recordPauseMs: number): number => Math.ceil((1.25 * dayMs) / Math.min(1_000, recordPauseMs));
 /** About 10 KB deflated. */
 const largestBatch = 500;
 const reservedAtOnce = 1_000;
@@ -49,6 +52,7 @@ export class TelemetryStream {
   #urgent = false;
   #sending = false;
   #dropped = 0;
+  #mostUnsent = mostUnsentAt(1_000);
   #diskRefuses = false;
 
   constructor(options: TelemetryOptions) {
@@ -83,7 +87,8 @@ export class TelemetryStream {
   }
 
   /** Writes and sends what is due. Called often. */
-  advance(nowMs: number, { moving, lowBattery, parkedPauseMs }: Pace): void {
+  advance(nowMs: number, { moving, lowBattery, parkedPauseMs, recordPauseMs }: Pace): void {
+    this.#mostUnsent = mostUnsentAt(recordPauseMs);
     const usualPauseMs = moving ? movingPauseMs : parkedPauseMs;
     const pauseMs = lowBattery ? Math.max(lowBatteryPauseMs, usualPauseMs) : usualPauseMs;
     const isDue = this.#urgent || nowMs - this.#sentAtMs >= pauseMs;
@@ -100,7 +105,7 @@ export class TelemetryStream {
     const { storage, onTrouble } = this.#options;
     this.#writtenAtMs = nowMs;
     try {
-      this.#dropped += storage.addRecords(this.#fresh, mostUnsent);
+      this.#dropped += storage.addRecords(this.#fresh, this.#mostUnsent);
       this.#fresh = [];
       this.#diskRefuses = false;
     } catch (error) {
