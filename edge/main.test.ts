@@ -1,13 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { iotContract } from '../server/iot/contract.ts';
 import { eventually } from '../server/program/testing.ts';
 import { certificateRequest } from './agent/provisioning.ts';
 import { type Garage, openGarage } from './agent/testing/agents.ts';
+import type { AlertMessage } from './protocol/messages.ts';
 import { openSqliteStorage } from './storage/sqlite.ts';
+import { bundleOf, newSigner, type TestBundle, textFile, updateJob } from './update/testing/bundles.ts';
 
 let garage: Garage;
 let claimPath: string;
@@ -41,8 +45,10 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number 
 }
 
 /** The agent as a process of its own, as on a vehicle: no setting of this process reaches it. */
-function start(vehicleId: string, ...given: string[]): { child: ChildProcess; said(): string } {
-  const child = spawn(process.execPath, [...nodeOptions, join(import.meta.dirname, 'main.ts'), '--home', homeOf(vehicleId), ...given], { stdio: ['ignore', 'pipe', 'pipe'], env: {} });
+const start = (vehicleId: string, ...given: string[]) => startWith({}, vehicleId, ...given);
+
+function startWith(env: Record<string, string>, vehicleId: string, ...given: string[]): { child: ChildProcess; said(): string } {
+  const child = spawn(process.execPath, [...nodeOptions, join(import.meta.dirname, 'main.ts'), '--home', homeOf(vehicleId), ...given], { stdio: ['ignore', 'pipe', 'pipe'], env });
   children.push(child);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()));
@@ -113,6 +119,53 @@ test('EDGE-23, EDGE-51: a killed process has its configuration, zones, keys, cer
   expect([again.document('identity'), again.document('configuration'), again.document('zones')?.length]).toEqual([identity, '{"telemetryMovingSeconds":2}', (await readFile(zones)).length]);
   expect(again.document('unlock-keys')).toBe(keys);
   again.close();
+});
+
+/** @returns the address, and what ends it */
+async function serve(...bundles: TestBundle[]): Promise<{ url: string; close(): void }> {
+  const server = createServer((request, response) => {
+    const found = bundles.find(({ manifest }) => request.url?.includes(manifest.bundleId));
+    response.writeHead(found ? 200 : 404).end(found?.archive);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => void server.close() };
+}
+
+test('EDGE-46: it judges by models and zones that an update brought, at once and after a start; what cannot be used is rejected', async () => {
+  const around = (lat: number, lon: number) => [[lon - 1, lat - 1], [lon + 1, lat - 1], [lon + 1, lat + 1], [lon - 1, lat + 1], [lon - 1, lat - 1]];
+  const zones = (ring: number[][]) => textFile('zones.geojson', JSON.stringify({ type: 'FeatureCollection', features: [{ type: 'Feature', id: 'brought', properties: {}, geometry: { type: 'Polygon', coordinates: [ring] } }] }));
+  const tamper = { path: 'tamper.bin', bytes: await readFile(join(import.meta.dirname, 'models/tamper.bin')) };
+  const [signer, updates] = [await newSigner(), join(garage.folder, 'updates')];
+  const jobs = {
+    'zones-bad': bundleOf('zones', '1.0.0', [textFile('zones.geojson', '{"type":"FeatureCollection","features":[{}]}')]),
+    'models-bad': bundleOf('models', '1.0.0', [textFile('collision.bin', 'no model')]),
+    'models-good': bundleOf('models', '1.0.1', [tamper]),
+    'zones-good': bundleOf('zones', '1.0.1', [zones(around(50, 8.5))]),
+  };
+  const archives = await serve(...Object.values(jobs));
+  await mkdir(updates);
+  await writeFile(join(updates, 'keys.json'), JSON.stringify({ counter: 1, keys: [signer.publicKey] }));
+  const env = { MOBILITY_EDGE_UPDATES: updates };
+  const running = startWith(env, 'updated', ...claimed('updated'), '--recording', await writeRecording('updated.csv'));
+  await recordsOf('updated', 1);
+  for (const [jobId, bundle] of Object.entries(jobs)) {
+    await iot().createJob({ params: { jobId }, body: { document: { ...(await updateJob(signer, bundle)), archiveUrl: `${archives.url}/${bundle.manifest.bundleId}` }, vehicleIds: ['updated'] } });
+  }
+  const statusOf = async (jobId: string) => (await iot().listJobExecutions({ params: { jobId }, query: {} })).items[0]?.status;
+  await eventually(async () => (await statusOf('zones-good')) === 'SUCCEEDED');
+  expect([await statusOf('zones-bad'), await statusOf('models-bad'), await statusOf('models-good')]).toEqual(['REJECTED', 'REJECTED', 'SUCCEEDED']);
+  const alerts = await eventually(async () => {
+    const found = (await garage.eventsOf('vehicles', 'vehicles.alert-raised', 'updated')).map(({ data }) => data as AlertMessage);
+    return found.length > 0 && found;
+  });
+  expect(alerts.map(({ kind, zoneId }) => [kind, zoneId])).toEqual([['geofence-entered', 'brought']]);
+  await end(running.child, 'SIGTERM');
+  const again = startWith(env, 'updated');
+  await eventually(async () => again.said().includes('is awake'));
+  expect(again.said()).not.toContain('cannot be used');
+  const { reported } = (await iot().getShadow({ params: { vehicleId: 'updated' }, query: {} })).state;
+  expect(reported).toMatchObject({ models: { tamper: '1.0.1' }, zonesVersion: '1.0.1' });
+  archives.close();
 });
 
 test('EDGE-52: without a certificate and a claim it says what it needs, and ends', async () => {

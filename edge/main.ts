@@ -8,8 +8,10 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { Agent } from './agent/agent.ts';
-import { loadModels } from './agent/models.ts';
+import { pathToFileURL } from 'node:url';
+import { Agent, type Detectors } from './agent/agent.ts';
+import { VehicleClock } from './agent/clock.ts';
+import { loadModels, usableZones, selfTests, zonesFile } from './agent/models.ts';
 import { isNearItsEnd, provisionByClaim, ProvisioningRefused, renewCertificate, storedIdentities } from './agent/provisioning.ts';
 import { collisionDetector } from './detection/collision.ts';
 import { geofenceMonitor, loadZones } from './detection/geofence.ts';
@@ -34,6 +36,10 @@ const renewalCheckMs = 3_600_000;
 /** The launcher starts it again, with what is installed now. */
 const restartNeeded = 75;
 
+/** As the system's clock was at the start, and steady from there: the platform says when it was wrong. */
+const nowMs = () => Math.floor(performance.timeOrigin + performance.now());
+const clock = { nowMs, now: () => new Date(nowMs()) };
+
 /** Who the vehicle is: as it was, or by its claim, for as long as that takes. */
 async function identityOf(storage: AgentStorage): Promise<Identity> {
   const [kept] = storedIdentities(storage);
@@ -42,7 +48,8 @@ async function identityOf(storage: AgentStorage): Promise<Identity> {
   const claim: Identity = { ...(JSON.parse(readFileSync(values.claim, 'utf8')) as Omit<Identity, 'vehicleId'>), vehicleId: values.vehicle };
   for (;;) {
     try {
-      return await provisionByClaim(claim, storage);
+      const known = new VehicleClock(clock, storage.memory()?.timeIsAtLeastMs ?? 0, false);
+      return await provisionByClaim(claim, storage, (fromMs, toMs) => known.isWithin(fromMs, toMs));
     } catch (error) {
       say(error instanceof ProvisioningRefused ? 'the platform refuses a certificate; asked again' : 'no certificate yet; asked again', error);
       await pause(provisioningPauseMs);
@@ -52,24 +59,48 @@ async function identityOf(storage: AgentStorage): Promise<Identity> {
 
 const storage = openSqliteStorage(values.home);
 const identity = await identityOf(storage);
-const zones = values.zones === undefined ? storage.document('zones') : readFileSync(values.zones, 'utf8');
-if (values.zones !== undefined && zones !== undefined) storage.saveDocument('zones', zones);
+if (values.zones !== undefined) {
+  const given = readFileSync(values.zones, 'utf8');
+  loadZones(given);
+  storage.saveDocument('zones', given);
+}
 const updates = process.env['MOBILITY_EDGE_UPDATES'];
 const keysPath = values.keys ?? (updates === undefined ? undefined : join(updates, 'keys.json'));
 const packageText = readFileSync(new URL('./package.json', import.meta.url), 'utf8');
 const updater = updates !== undefined && keysPath !== undefined && existsSync(keysPath)
-  ? await openUpdater({ disk: folderDisk(updates), version: (JSON.parse(packageText) as { version: string }).version, trustedKeys: JSON.parse(readFileSync(keysPath, 'utf8')) as TrustedKeys })
+  ? await openUpdater({ disk: folderDisk(updates), version: (JSON.parse(packageText) as { version: string }).version, trustedKeys: JSON.parse(readFileSync(keysPath, 'utf8')) as TrustedKeys, selfTests })
   : undefined;
-const clock = { nowMs: () => Date.now(), now: () => new Date() };
 const sensors = new ReplayedSensors(values.recording === undefined ? madeUpRound(start) : readRecordingFile(values.recording), clock.nowMs, Math.random);
-const models = await loadModels(say);
+/** Where an update has put them. */
+const installedPath = (kind: 'models' | 'zones', ...rest: string[]): string | undefined => {
+  const folder = updater?.folder(kind);
+  return updates === undefined || folder === undefined ? undefined : join(updates, folder, ...rest);
+};
+const installedNow = () => `${installedPath('models')} ${installedPath('zones')}`;
+
+/** Those of an update before those that it came with. */
+async function detectorsNow(): Promise<Detectors> {
+  const [modelsPath, zonesPath] = [installedPath('models'), installedPath('zones', zonesFile)];
+  const models = await loadModels(say, modelsPath === undefined ? undefined : pathToFileURL(`${modelsPath}/`));
+  const zones = usableZones(say, zonesPath !== undefined && existsSync(zonesPath) ? readFileSync(zonesPath) : storage.document('zones'));
+  return {
+    collision: collisionDetector({ model: models.collision }), tamper: tamperDetector({ model: models.tamper }),
+    geofence: zones && geofenceMonitor({ zones, insideBefore: storage.memory()?.insideZones ?? [] }),
+  };
+}
+
+let inUse = installedNow();
+async function useInstalled(): Promise<void> {
+  if (installedNow() === inUse) return;
+  inUse = installedNow();
+  agent.useDetectors(await detectorsNow());
+  say('judges by what was installed');
+}
 
 const agent = new Agent({
   identity, storage, sensors, actuators: sensors, clock, random: Math.random, newId: randomUUID, updater, startPosition: start,
-  detectors: {
-    collision: collisionDetector({ model: models.collision }), tamper: tamperDetector({ model: models.tamper }),
-    geofence: zones === undefined ? undefined : geofenceMonitor({ zones: loadZones(zones), insideBefore: storage.memory()?.insideZones ?? [] }),
-  },
+  detectors: await detectorsNow(),
+  onInstalled: () => void useInstalled().catch((error: unknown) => say('what was installed cannot be used', error)),
   onUnlocked: (bookingId) => say(`unlocked for ${bookingId}`),
   onRefusedByBroker() {
     say('the platform refuses this certificate');
@@ -88,10 +119,11 @@ const ticking = setInterval(() => agent.advance(), tickMs);
 /** A long way before the certificate ends, the next one is asked for; a network that is away is no reason to stop. */
 async function renewWhenDue(): Promise<void> {
   const [current] = storedIdentities(storage);
-  if (!current || !isNearItsEnd(current, clock.nowMs())) return;
+  // Whoever does not know what time it is does not know what has come to its end.
+  if (!current || !agent.clock.isSure || !isNearItsEnd(current, agent.clock.nowMs())) return;
   try {
     agent.disconnect();
-    await renewCertificate(current, storage);
+    await renewCertificate(current, storage, (fromMs, toMs) => agent.clock.isWithin(fromMs, toMs));
     say('the next certificate is in use');
   } catch (error) {
     say('the next certificate cannot be had yet', error);
