@@ -13,12 +13,13 @@ import { eventually, startModules, type TestProcess } from '../server/program/te
 import { vehicleContract } from '../server/services/vehicle/contract.ts';
 import { vehicleModule } from '../server/services/vehicle/module.ts';
 import { testCity } from '../server/services/vehicle/testing/city.ts';
+import type { AlertMessage } from '../edge/protocol/messages.ts';
 import { type CityOptions, type RunningCity, startCity } from './city.ts';
 import { metresBetween } from './physics.ts';
 import { randomFor } from './randomness.ts';
 
 let running: TestProcess;
-/** Serves the bays alone: what the city reads by itself. */
+/** Serves bays and zones alone: what the city reads by itself. */
 let api: Server;
 let apiUrl: string;
 let folder: string;
@@ -29,9 +30,11 @@ beforeAll(async () => {
   running = await startModules([iotModule, vehicleModule]);
   await running.client(vehicleContract).putCity({ params: { cityId: definition.id }, body: definition });
   api = createServer((request, response) => {
-    const bbox = new URL(request.url ?? '', 'http://api').searchParams.get('bbox') ?? '';
-    running.client(vehicleContract).listBays({ query: { bbox } }).then(
-      (bays) => response.setHeader('content-type', 'application/json').end(JSON.stringify(bays)),
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://api');
+    const query = { bbox: searchParams.get('bbox') ?? '' };
+    const client = running.client(vehicleContract);
+    (pathname === '/v1/zones' ? client.listZones({ query }) : client.listBays({ query })).then(
+      (places) => response.setHeader('content-type', 'application/json').end(JSON.stringify(places)),
       () => response.writeHead(500).end(),
     );
   }).listen(0, '127.0.0.1');
@@ -54,10 +57,10 @@ const types = { 's-1': 'scooter', 's-2': 'scooter', 's-flat': 'scooter', 'c-1': 
 const vehicles = definition.vehicles.map(({ id, position, batteryPercent }) => ({ id, type: types[id as keyof typeof types], position, batteryPercent: batteryPercent ?? 100 }));
 
 /** A clock that runs a hundred times as fast, so that a ride takes a second. */
-function hastyClock() {
+function hastyClock(times = 100) {
   const startMs = systemClock().nowMs();
   const begun = performance.now();
-  const nowMs = () => startMs + (performance.now() - begun) * 100;
+  const nowMs = () => startMs + (performance.now() - begun) * times;
   return { nowMs, now: () => new Date(nowMs()) };
 }
 
@@ -137,6 +140,37 @@ test('SIMULATOR-16: a vehicle that cannot be provisioned yet does not keep the o
   await city.connected();
   expect(city.vehicle('s-1')?.isConnected).toBe(true);
   expect(trouble).toEqual(['no certificate for s-1', 'no certificate for s-1']);
+});
+
+async function alertsOf(vehicleId: string): Promise<AlertMessage[]> {
+  const { events } = running.ports;
+  const read = await Promise.all(Array.from({ length: events.partitions('vehicles') }, (_, partition) => events.read('vehicles', partition, 0, 10_000)));
+  return read.flat().flatMap(({ event: { type, subject, data } }) => (type === 'vehicles.alert-raised' && subject === vehicleId ? [data as AlertMessage] : []));
+}
+
+test('SIMULATOR-17: a vehicle knows the zones that hold for its type, and tells when it crosses one', async () => {
+  const clock = hastyClock(10);
+  const within = { lat: 50.112, lon: 8.612 };
+  const city = await wake({ clock, vehicles: [{ id: 's-1', type: 'scooter', position: within, batteryPercent: 80 }, { id: 'c-1', type: 'car', position: within, batteryPercent: 80 }] });
+  for (const id of ['s-1', 'c-1']) await unlock(city, id, clock.nowMs());
+  const zonesOf = async (id: string) => (await alertsOf(id)).filter(({ kind }) => kind === 'geofence-entered').map(({ zoneId }) => zoneId).toSorted();
+  await eventually(async () => (await zonesOf('s-1')).length >= 2 && (await zonesOf('c-1')).length >= 1);
+  expect([await zonesOf('s-1'), await zonesOf('c-1')]).toEqual([['area', 'park'], ['area']]);
+});
+
+test('SIMULATOR-18: the first few vehicles get their certificates by a claim; when that is refused, as the others do', async () => {
+  const asked: string[] = [];
+  const claim = (csrPem: string) => running.client(iotContract).issueClaim({ body: { csrPem, name: 'city' } });
+  const city = await wake({
+    claim, vehicles: Array.from({ length: 7 }, (_, index) => ({ id: index === 0 ? 's-1' : `claimed-${index}`, type: 'scooter' as const, position: { lat: 50.102, lon: 8.602 }, batteryPercent: 80 })),
+    provision: (vehicleId, csrPem) => {
+      asked.push(vehicleId);
+      return provision(vehicleId, csrPem);
+    },
+  });
+  // `s-1` has a certificate already, from the tests before.
+  expect(asked.toSorted()).toEqual(['claimed-5', 'claimed-6', 's-1']);
+  for (let index = 1; index < 7; index++) expect(city.vehicle(`claimed-${index}`)?.isConnected).toBe(true);
 });
 
 test('SIMULATOR-14: the same seed gives the same draws, for each name of its own', () => {

@@ -1,13 +1,14 @@
 /** A city that lives: many vehicles and riders in one process, driven by one ticker. */
 import { join } from 'node:path';
 import type { Rhythm } from '../edge/agent/agent.ts';
-import { loadModels, type Models } from '../edge/agent/models.ts';
-import { certificateRequest, storedIdentities } from '../edge/agent/provisioning.ts';
+import { loadModels, type Models, usableZones } from '../edge/agent/models.ts';
+import { certificateRequest, provisionByClaim, storedIdentities } from '../edge/agent/provisioning.ts';
+import type { Zones } from '../edge/detection/geofence.ts';
 import type { AgentStorage, Identity } from '../edge/storage/port.ts';
 import type { TrustedKeys } from '../edge/update/trust.ts';
 import type { Clock } from '../server/infra/clock/port.ts';
-import type { Bay } from '../server/services/vehicle/contract.ts';
-import type { Position, VehicleType } from '../server/wire/schemas.ts';
+import type { Bay, Zone } from '../server/services/vehicle/contract.ts';
+import { type Position, VehicleType } from '../server/wire/schemas.ts';
 import { Api, Refused } from './api.ts';
 import { type NearField, openNearField } from './near-field.ts';
 import { metresBetween } from './physics.ts';
@@ -42,6 +43,8 @@ export interface CityOptions {
   vehicles: readonly CityVehicle[];
   /** A certificate, asked for once for each vehicle and kept; again when the broker refuses it. */
   provision(vehicleId: string, csrPem: string): Promise<IssuedCertificate>;
+  /** A claim, by which the first few vehicles ask for their certificate themselves, over MQTT, as they do without a factory. */
+  claim?(csrPem: string): Promise<Omit<IssuedCertificate, 'unlockKeys'>>;
   /** Keys of update bundles that vehicles are built with; without, they take no updates. */
   bundleKeys?: TrustedKeys;
   /** What vehicles remember. */
@@ -69,6 +72,7 @@ export interface RunningCity {
   close(): Promise<void>;
 }
 
+const provisionedByClaim = 5;
 const tickMs = 250;
 /** Each vehicle moves once in so many ticks. */
 const strides = 4;
@@ -96,6 +100,11 @@ class City implements RunningCity {
   readonly #ours = new Set<string>();
   readonly #arrivals = new Map<SimulatedVehicle, () => void>();
   readonly #bayById = new Map<string, Bay>();
+  readonly #zoneById = new Map<string, Zone>();
+  /** Of all cities so far, shared by the vehicles that wake from now on. */
+  readonly #zones = new Map<VehicleType, Zones | undefined>();
+  #claim: Promise<Omit<Identity, 'vehicleId'>> | undefined;
+  #claimsLeft = provisionedByClaim;
   #bays: Bay[] = [];
   #riders: SimulatedRider[] = [];
   #ticker: NodeJS.Timeout | undefined;
@@ -133,7 +142,7 @@ class City implements RunningCity {
     const fresh = vehicles.filter(({ id }) => !this.#known.has(id));
     if (fresh.length === 0) return;
     for (const { id } of fresh) this.#known.add(id);
-    const waking = this.#learnBays(fresh).then(() => this.#wakeAll(fresh));
+    const waking = this.#learnPlaces(fresh).then(() => this.#wakeAll(fresh));
     this.#waking = Promise.all([this.#waking, waking]).then(() => undefined);
     await waking;
   }
@@ -154,10 +163,14 @@ class City implements RunningCity {
     return undefined;
   }
 
-  async #learnBays(vehicles: readonly CityVehicle[]): Promise<void> {
-    const bays = await this.#persist('the bays cannot be read', () => readBays(new Api(this.#options.apiUrl), vehicles));
+  async #learnPlaces(vehicles: readonly CityVehicle[]): Promise<void> {
+    const api = new Api(this.#options.apiUrl);
+    const bays = await this.#persist('the bays cannot be read', () => readAround<Bay>(api, 'bays', vehicles));
     for (const bay of bays ?? []) this.#bayById.set(bay.id, bay);
     this.#bays = [...this.#bayById.values()];
+    const zones = await this.#persist('the zones cannot be read', () => readAround<Zone>(api, 'zones', vehicles));
+    for (const zone of zones ?? []) this.#zoneById.set(zone.id, zone);
+    for (const type of VehicleType.options) this.#zones.set(type, usableZones((trouble, error) => this.#options.onTrouble?.(trouble, error), zonesFileOf([...this.#zoneById.values()], type)));
   }
 
   async #wakeAll(vehicles: readonly CityVehicle[]): Promise<void> {
@@ -166,6 +179,23 @@ class City implements RunningCity {
       for (let next = left.shift(); next && !this.#stopping.signal.aborted; next = left.shift()) await this.#wake(next);
     };
     await Promise.all(Array.from({ length: provisionedAtOnce }, wakeSome));
+  }
+
+  /** As a vehicle does that comes from the factory with a claim alone. @returns undefined when that is not to be, or not possible */
+  async #provisionByClaim(id: string, storage: AgentStorage): Promise<Identity | undefined> {
+    const { claim, onTrouble } = this.#options;
+    if (!claim || this.#claimsLeft <= 0) return undefined;
+    this.#claimsLeft -= 1;
+    try {
+      this.#claim ??= certificateRequest('claim').then(async ({ csrPem, privateKeyPem }) => {
+        const { certificatePem, authorityPem, brokerUrl } = await claim(csrPem);
+        return { certificatePem, authorityPem, brokerUrl, privateKeyPem };
+      });
+      return await unlessStopped(provisionByClaim({ ...(await this.#claim), vehicleId: id }, storage), this.#stopping.signal);
+    } catch (error) {
+      onTrouble?.(`no certificate by claim for ${id}`, error);
+      return undefined;
+    }
   }
 
   /** A new key, and the certificate for it. @returns undefined when the city stops before */
@@ -186,14 +216,14 @@ class City implements RunningCity {
     const models = await this.#models;
     const storage = this.#storage.of(id);
     const [kept] = storedIdentities(storage);
-    const identity = kept ?? (await this.#provision(id, storage));
+    const identity = kept ?? (await this.#provisionByClaim(id, storage)) ?? (await this.#provision(id, storage));
     if (!identity) return;
     const firmware = bundleKeys && new SimulatedFirmware(bundleKeys);
     const running = await firmware?.start();
     let renewing = false;
     const vehicle = new SimulatedVehicle({
       id, type, position, batteryPercent, storage, identity, clock, random: randomFor(seed, id),
-      ...(rangeMetres !== undefined && batteryPercent > 0 && { rangeMetres: (rangeMetres / batteryPercent) * 100 }), ...(rhythm && { rhythm }), models,
+      ...(rangeMetres !== undefined && batteryPercent > 0 && { rangeMetres: (rangeMetres / batteryPercent) * 100 }), ...(rhythm && { rhythm }), models, zones: this.#zones.get(type),
       ...(firmware && running && { firmware, running }),
       onUnlocked: (opened, bookingId) => this.#unlocked(opened, bookingId),
       onArrived: (arrived) => this.#arrived(arrived),
@@ -307,15 +337,22 @@ class City implements RunningCity {
   }
 }
 
-async function readBays(api: Api, vehicles: readonly CityVehicle[]): Promise<Bay[]> {
+/** What lies where the vehicles are. */
+async function readAround<Place>(api: Api, what: 'bays' | 'zones', vehicles: readonly CityVehicle[]): Promise<Place[]> {
   const margin = 0.02;
   const edges = vehicles.reduce(
     ([west, south, east, north], { position: { lat, lon } }) => [Math.min(west, lon), Math.min(south, lat), Math.max(east, lon), Math.max(north, lat)] as const,
     [180, 90, -180, -90] as readonly [number, number, number, number],
   );
   const [west, south, east, north] = edges;
-  const { items } = await api.call<{ items: Bay[] }>(`/v1/bays?bbox=${[west - margin, south - margin, east + margin, north + margin].map((degrees) => degrees.toFixed(5)).join(',')}`);
+  const { items } = await api.call<{ items: Place[] }>(`/v1/${what}?bbox=${[west - margin, south - margin, east + margin, north + margin].map((degrees) => degrees.toFixed(5)).join(',')}`);
   return items;
+}
+
+/** As a vehicle gets them: prices are none of its business. @returns undefined when there are none for it */
+function zonesFileOf(zones: readonly Zone[], type: VehicleType): string | undefined {
+  const features = zones.filter(({ kind, vehicleTypes }) => kind !== 'pricing' && vehicleTypes.includes(type)).map(({ id, polygons }) => ({ type: 'Feature', id, properties: {}, geometry: { type: 'MultiPolygon', coordinates: polygons } }));
+  return features.length > 0 ? JSON.stringify({ type: 'FeatureCollection', features }) : undefined;
 }
 
 /** Gives up after a while: the vehicle goes on trying by itself. */

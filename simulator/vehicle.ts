@@ -1,5 +1,6 @@
 /** A simulated vehicle: the real agent in it, and a simulated body around it. */
 import { collisionDetector } from '../edge/detection/collision.ts';
+import { geofenceMonitor, type Zones } from '../edge/detection/geofence.ts';
 import { tamperDetector } from '../edge/detection/tamper.ts';
 import { Agent, type PresentedToken, type Rhythm } from '../edge/agent/agent.ts';
 import type { Models } from '../edge/agent/models.ts';
@@ -28,6 +29,8 @@ export interface VehicleOptions {
   rhythm?: Rhythm;
   /** Shared by all vehicles of a process. By rules alone without. */
   models?: Models;
+  /** Shared, too. */
+  zones?: Zones | undefined;
   /** Takes updates with it; without, there is nothing to update. */
   firmware?: SimulatedFirmware;
   /** What `firmware` has started. */
@@ -70,10 +73,10 @@ export class SimulatedVehicle {
   }
 
   #startAgent(running: RunningFirmware | undefined): Agent {
-    const { storage, clock, random, rhythm, position, models, unlockKeys, onUnlocked, onRefusedByBroker, onTrouble } = this.#options;
+    const { storage, clock, random, rhythm, position, models, zones, unlockKeys, onUnlocked, onRefusedByBroker, onTrouble } = this.#options;
     const agent = new Agent({
       identity: this.#identity, storage, sensors: this.#body, actuators: this.#body, clock, trustsOwnClock: true, random, newId: () => v7(), ...(rhythm && { rhythm }), startPosition: position,
-      detectors: { collision: collisionDetector({ model: models?.collision }), tamper: tamperDetector({ model: models?.tamper }) },
+      detectors: { collision: collisionDetector({ model: models?.collision }), tamper: tamperDetector({ model: models?.tamper }), geofence: zones && geofenceMonitor({ zones, insideBefore: storage.memory()?.insideZones ?? [] }) },
       updater: running?.updater, starts: running?.starts,
       onUnlocked: (bookingId) => onUnlocked?.(this, bookingId),
       onRefusedByBroker: () => onRefusedByBroker?.(this),

@@ -76,6 +76,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<{ close
   const city = await startCity({
     apiUrl: publicUrl, vehicles: await newcomers(), folder, seed, clock, nearField: { port: nearFieldPort },
     provision: (vehicleId, csrPem) => api.call<IssuedCertificate>(`/v1/vehicles/${encodeURIComponent(vehicleId)}/device-certificates`, { method: 'POST', body: { csrPem } }),
+    claim: (csrPem) => api.call<Omit<IssuedCertificate, 'unlockKeys'>>('/v1/device-claims', { method: 'POST', body: { csrPem, name: 'simulator', validForDays: 1 } }),
     bundleKeys: await api.call('/v1/bundle-keys'),
     ...(configuration.MOBILITY_SIMULATED_RIDERS > 0 && { riders: { count: configuration.MOBILITY_SIMULATED_RIDERS, token: (email: string) => riderToken(publicUrl, email) } }),
     onTrouble: (trouble, error) => logger.info({ error }, trouble),
