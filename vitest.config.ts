@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{server,simulator,edge,libs,tools,tests,bench}/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
+    // Those need engines: `npm run test:engines` runs them.
+    exclude: ['**/node_modules/**', '**/*.engine.test.ts'],
     globalSetup: ['tests/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 3,

@@ -36,6 +36,10 @@ const commands: Record<string, Command> = {
     summary: 'run a benchmark and print its figures: bench NAME',
     run: async (rest) => (await import('./program/commands/bench.ts')).runBench(rest),
   },
+  engines: {
+    summary: 'install and run the engines of a large installation on this machine: engines up|down|status',
+    run: async (rest) => (await import('./program/commands/tool.ts')).runTool(new URL('../tools/engines/main.ts', import.meta.url), rest),
+  },
   'run-tests': {
     summary: 'run all tests (what `npm test` does)',
     run: async (rest) => (await import('./program/commands/run-tests.ts')).runTests(rest),

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { freePort } from '../infra/free-port.ts';
 import type { Configuration } from '../program/configuration.ts';
-import type { Ports, RunningProcess } from '../program/process.ts';
+import type { Ports } from '../program/ports.ts';
+import type { RunningProcess } from '../program/process.ts';
 import type { Progress } from '../program/progress.ts';
 import { vehicleContract } from '../services/vehicle/contract.ts';
 import { startAdyenSandbox } from '../../simulator/providers/adyen.ts';

@@ -9,7 +9,8 @@ import type { Module } from '../module.ts';
 import type { Contract, Handlers, Operations } from '../wire/contract.ts';
 import { defineModule } from '../module.ts';
 import { readConfiguration } from './configuration.ts';
-import { openPorts, type RunningProcess, startProcess } from './process.ts';
+import { openPorts } from './ports.ts';
+import { type RunningProcess, startProcess } from './process.ts';
 
 export interface TestProcess extends RunningProcess {
   home: string;

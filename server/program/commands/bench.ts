@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { runTool } from './tool.ts';
 
 const folder = new URL('../../../bench/', import.meta.url);
 
@@ -12,7 +10,5 @@ export async function runBench([name, ...rest]: string[]): Promise<number> {
     process.stderr.write(`Usage: npm run bench -- NAME\n\nThere are: ${names.join(', ')}\n`);
     return 2;
   }
-  const child = spawn(process.execPath, [fileURLToPath(new URL(`${name}.ts`, folder)), ...rest], { stdio: 'inherit' });
-  const [code] = (await once(child, 'exit')) as [number | null];
-  return code ?? 1;
+  return runTool(new URL(`${name}.ts`, folder), rest);
 }

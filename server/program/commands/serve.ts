@@ -5,7 +5,8 @@ import { modules, modulesOfTarget } from '../../modules.ts';
 import { freePort } from '../../infra/free-port.ts';
 import { type Configuration, readConfiguration } from '../configuration.ts';
 import { openInternalServer } from '../internal-server.ts';
-import { openPorts, startProcess } from '../process.ts';
+import { openPorts } from '../ports.ts';
+import { startProcess } from '../process.ts';
 import { Progress } from '../progress.ts';
 
 const stopLimitMs = 10_000;

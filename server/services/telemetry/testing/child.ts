@@ -1,6 +1,7 @@
 /** Telemetry in a process of its own, to be killed: `node child.ts HOME DATABASE_URL`. Prints `ready`. */
 import { readConfiguration } from '../../../program/configuration.ts';
-import { openPorts, startProcess } from '../../../program/process.ts';
+import { openPorts } from '../../../program/ports.ts';
+import { startProcess } from '../../../program/process.ts';
 import { moduleOf } from '../../../program/testing.ts';
 import { vehicleContract } from '../../vehicle/contract.ts';
 import { telemetryModule } from '../module.ts';

@@ -1,0 +1,69 @@
+/** The ports of a process: embedded adapters, or those that the configuration names. */
+import { join } from 'node:path';
+import { openFileBlobs } from '../infra/blobs/files.ts';
+import type { Blobs } from '../infra/blobs/port.ts';
+import { memoryCache } from '../infra/cache/memory.ts';
+import type { Cache } from '../infra/cache/port.ts';
+import type { Clock } from '../infra/clock/port.ts';
+import { systemClock } from '../infra/clock/system.ts';
+import { openLmdbEventLog } from '../infra/events/lmdb.ts';
+import type { EventLog } from '../infra/events/port.ts';
+import { fileKeys } from '../infra/keys/files.ts';
+import type { Keys } from '../infra/keys/port.ts';
+import { openLmdbKeyValueStore } from '../infra/kv/lmdb.ts';
+import type { KeyValueStore } from '../infra/kv/port.ts';
+import { pinoLogger } from '../infra/observability/pino.ts';
+import type { Logger, Metrics } from '../infra/observability/port.ts';
+import { prometheusMetrics } from '../infra/observability/prometheus.ts';
+import type { SeriesStore } from '../infra/series/port.ts';
+import { openPostgresSeries } from '../infra/series/postgres.ts';
+import { startEmbeddedPostgres } from '../infra/sql/embedded.ts';
+import type { Configuration } from './configuration.ts';
+
+/** The ports of a process, open. */
+export interface Ports {
+  clock: Clock;
+  logger: Logger;
+  metrics: Metrics;
+  events: EventLog;
+  kv: KeyValueStore;
+  cache: Cache;
+  blobs: Blobs;
+  keys: Keys;
+  series: SeriesStore;
+  databaseUrl: string;
+  close(): Promise<void>;
+}
+
+/** Whoever watches over the program starts it again, and it goes on from its rows. */
+function endWithoutDatabase(): never {
+  process.stderr.write('The embedded PostgreSQL has ended by itself; mobility cannot go on without it. Start it again: nothing that was accepted is lost.\n');
+  process.exit(1);
+}
+
+/** Opens the embedded adapters, or those that the configuration names. */
+export async function openPorts(configuration: Configuration): Promise<Ports> {
+  const home = configuration.MOBILITY_HOME;
+  const clock = systemClock(configuration.MOBILITY_CLOCK_OFFSET_SECONDS * 1000);
+  const logger = pinoLogger(configuration.MOBILITY_LOG_LEVEL);
+  const metrics = prometheusMetrics();
+  const keys = await fileKeys(join(home, 'keys'));
+  const embedded = configuration.MOBILITY_DATABASE_URL
+    ? undefined
+    : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger, onLost: endWithoutDatabase });
+  const databaseUrl = configuration.MOBILITY_DATABASE_URL ?? embedded?.url ?? '';
+  const events = await openLmdbEventLog({ folder: join(home, 'events'), clock, logger, retentionMs: Object.fromEntries(Object.entries(configuration.MOBILITY_EVENT_RETENTION).map(([topic, hours]) => [topic, hours * 3_600_000])) });
+  const kv = await openLmdbKeyValueStore({ folder: join(home, 'kv'), clock });
+  const blobs = await openFileBlobs({ folder: join(home, 'blobs') });
+  const cache = memoryCache({ maximumEntries: 100_000, clock });
+  // What is too old is decided by the clock of the modules, which tests exchange.
+  const series = openPostgresSeries({ url: databaseUrl, clock: { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() }, logger, metrics });
+  const ports: Ports = {
+    clock, logger, metrics, events, kv, cache, blobs, keys, series, databaseUrl,
+    async close() {
+      await Promise.all([events.close(), kv.close(), blobs.close(), cache.close(), series.close()]);
+      await embedded?.stop();
+    },
+  };
+  return ports;
+}

@@ -1,0 +1,6 @@
+/** Every engine that `up` starts, in the order in which it does. */
+import type { Engine } from './engine.ts';
+import { postgres } from './postgres.ts';
+import { redis } from './redis.ts';
+
+export const engines: readonly Engine[] = [postgres, redis];

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** Contract suites and journeys on real engines: `npm run test:engines`. */
+export default defineConfig({
+  test: {
+    include: ['{server,simulator,tests,tools}/**/*.engine.test.ts'],
+    globalSetup: ['tests/engines-setup.ts', 'tests/global-setup.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    reporters: ['default'],
+  },
+});
