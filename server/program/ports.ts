@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { openFileBlobs } from '../infra/blobs/files.ts';
 import type { Blobs } from '../infra/blobs/port.ts';
-import { memoryCache } from '../infra/cache/memory.ts';
 import type { Cache } from '../infra/cache/port.ts';
 import type { Clock } from '../infra/clock/port.ts';
 import { systemClock } from '../infra/clock/system.ts';
@@ -19,6 +18,7 @@ import type { SeriesStore } from '../infra/series/port.ts';
 import { openPostgresSeries } from '../infra/series/postgres.ts';
 import { startEmbeddedPostgres } from '../infra/sql/embedded.ts';
 import type { Configuration } from './configuration.ts';
+import { openCache } from './stores.ts';
 
 /** The ports of a process, open. */
 export interface Ports {
@@ -55,7 +55,7 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
   const events = await openLmdbEventLog({ folder: join(home, 'events'), clock, logger, retentionMs: Object.fromEntries(Object.entries(configuration.MOBILITY_EVENT_RETENTION).map(([topic, hours]) => [topic, hours * 3_600_000])) });
   const kv = await openLmdbKeyValueStore({ folder: join(home, 'kv'), clock });
   const blobs = await openFileBlobs({ folder: join(home, 'blobs') });
-  const cache = memoryCache({ maximumEntries: 100_000, clock });
+  const cache = await openCache({ configuration, clock, logger, metrics });
   // What is too old is decided by the clock of the modules, which tests exchange.
   const series = openPostgresSeries({ url: databaseUrl, clock: { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() }, logger, metrics });
   const ports: Ports = {
