@@ -12,7 +12,7 @@ export interface BodyMemory {
   destination: Position | null;
 }
 
-const brakesForMs = 30_000;
+const standsForMs = 30_000;
 const receiverAccuracyMetres = 3;
 const degrees = 180 / Math.PI;
 
@@ -75,9 +75,10 @@ export class SimulatedBody implements Sensors, Actuators {
     // Nobody in the simulated street looks.
   }
 
-  brake(): void {
+  /** Who rides brakes by hand, and stays a while. */
+  askToStop(): void {
     this.#standAt();
-    this.#holdUntilMs = this.#nowMs() + brakesForMs;
+    this.#holdUntilMs = this.#nowMs() + standsForMs;
   }
 
   stop(): void {

@@ -440,7 +440,7 @@ export class Agent {
     const { actuators } = this.#options;
     const wasLocked = memory.locked;
     const wasDisabled = memory.disabled;
-    const { result, isRepeated } = obey(command.data, memory, { isMoving: this.isMoving, brake: () => actuators.brake(), signal: () => actuators.signal() }, this.#clock.nowMs());
+    const { result, isRepeated } = obey(command.data, memory, { isMoving: this.isMoving, askToStop: () => actuators.askToStop(), signal: () => actuators.signal() }, this.#clock.nowMs());
     if (memory.locked !== wasLocked) actuators.setLocked(memory.locked);
     if (memory.disabled !== wasDisabled) actuators.setDisabled(memory.disabled);
     this.report([result]);

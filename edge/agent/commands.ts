@@ -4,7 +4,7 @@ import type { AgentMemory } from '../storage/port.ts';
 
 export interface Wheels {
   isMoving: boolean;
-  brake(): void;
+  askToStop(): void;
   signal(): void;
 }
 
@@ -30,8 +30,8 @@ export function execute({ kind, bookingId }: CommandMessage, memory: AgentMemory
       // A lock that comes after the next rider has opened is over: that ride was locked long ago.
       if (!ofThisRide) return kind === 'lock' ? undefined : 'of-another-booking';
       if (isMoving) {
-        // Who wants to pause brakes, and tries again.
-        if (kind === 'pause') wheels.brake();
+        // The rider's phone asks again until it stands.
+        wheels.askToStop();
         return 'moving';
       }
       memory.locked = true;

@@ -47,6 +47,6 @@ export interface Actuators {
   setDisabled(disabled: boolean): void;
   /** Lights and horn. */
   signal(): void;
-  /** Asks a moving vehicle to slow down to a stand, as for a pause. */
-  brake(): void;
+  /** Tells who rides that the vehicle can be locked only when it stands: a display, a tone. It does not brake. */
+  askToStop(): void;
 }

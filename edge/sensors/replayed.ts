@@ -124,7 +124,7 @@ export class ReplayedSensors implements Sensors, Actuators {
     // No lights, no horn.
   }
 
-  brake(): void {
+  askToStop(): void {
     this.#speed = 0;
   }
 

@@ -6,7 +6,8 @@ import { chromiumPath, collectPageErrors, desktop, expectAccessible, openBrowser
 import { type Program, startProgram, tinyJpeg } from './program.ts';
 
 const password = 'correct horse battery';
-const patienceMs = 20_000;
+/** Software draws the map, on cores that other tests use as well. */
+const patienceMs = 45_000;
 
 let program: Program;
 let browser: Browser | undefined;
@@ -21,6 +22,13 @@ async function openApp(context: BrowserContextOptions, path = '/', drawsMaps = t
   errors = collectPageErrors(page);
   await page.goto(`${program.url}${path}`);
   return page;
+}
+
+/** The text of each open page, for whoever has to understand a failure. */
+async function shownBy(opened: Browser | undefined): Promise<string> {
+  const pages = (opened?.contexts() ?? []).flatMap((context) => context.pages());
+  const texts = await Promise.all(pages.map(async (page) => `${page.url()}\n${await page.innerText('body').catch((error: unknown) => String(error))}`));
+  return texts.join('\n\n');
 }
 
 async function register(locale: 'en' | 'de'): Promise<string> {
@@ -90,14 +98,15 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
   beforeAll(async () => {
     program = await startProgram({ environment: { MOBILITY_RIDER_APP: 'true', MOBILITY_VEHICLES: '120' }, readyTimeoutMs: 240_000 });
   }, 260_000);
-  afterEach(async () => {
+  afterEach(async ({ task }) => {
+    if (task.result?.state === 'fail') console.error(`What the page showed:\n${await shownBy(browser)}\n${program.output()}`);
     await browser?.close();
     browser = undefined;
     expect(errors).toEqual([]);
   });
   afterAll(() => program?.dispose());
 
-  test('a rider signs up, rides a scooter and has a receipt', { timeout: 150_000 }, async () => {
+  test('a rider signs up, rides a scooter and has a receipt', { timeout: 300_000 }, async () => {
     const page = await openApp(phone);
     const email = `rider-${v7()}@example.com`;
     await page.getByRole('button', { name: 'Create an account' }).waitFor();
@@ -171,7 +180,7 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     await expectAccessible(page, 'phone 12 trips');
   });
 
-  test('a rider with a licence books a car, and the bank asks for a confirmation', { timeout: 120_000 }, async () => {
+  test('a rider with a licence books a car, and the bank asks for a confirmation', { timeout: 240_000 }, async () => {
     const email = await register('de');
     const page = await openApp(desktop);
     await page.getByRole('button', { name: 'Anmelden' }).waitFor();
@@ -224,7 +233,7 @@ describe.skipIf(!chromiumPath)('the rider app', () => {
     await page.getByLabel(/^Password$|^Passwort$/).waitFor();
   });
 
-  test('without a map the list does everything, in the dark too', { timeout: 60_000 }, async () => {
+  test('without a map the list does everything, in the dark too', { timeout: 120_000 }, async () => {
     const email = await register('en');
     const page = await openApp({ ...phone, colorScheme: 'dark', reducedMotion: 'reduce' }, '/', false);
     await page.getByRole('button', { name: 'Sign in' }).click();

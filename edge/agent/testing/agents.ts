@@ -41,7 +41,7 @@ export class Puppet implements Sensors, Actuators {
   setLocked = (locked: boolean): void => void this.done.push(locked ? 'locked' : 'unlocked');
   setDisabled = (disabled: boolean): void => void this.done.push(disabled ? 'disabled' : 'enabled');
   signal = (): void => void this.done.push('signal');
-  brake = (): void => void this.done.push('brake');
+  askToStop = (): void => void this.done.push('ask-to-stop');
 
   /** At this speed from now on. */
   ride(speedMetresPerSecond: number, timeMs: number): void {

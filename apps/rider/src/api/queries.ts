@@ -16,6 +16,16 @@ export function worthRetrying(failures: number, error: unknown): boolean {
   return failures < 2 && error instanceof Failure && (error.code === 'offline' || error.code === 'unavailable' || error.code === 'timeout');
 }
 
+/** A vehicle locks when it stands: so often, and so far apart, it is asked again while its rider comes to a stand. */
+const lockTries = 12;
+const betweenLockTriesMs = 1_500;
+const isMoving = (error: unknown): boolean => error instanceof Failure && error.code === 'vehicle-moving';
+
+/** Whether a change is tried again by itself. */
+const worthTryingAgain = (failures: number, error: unknown): boolean => worthRetrying(failures, error) || (isMoving(error) && failures < lockTries);
+/** Doubles from a second on, unless the vehicle is only waited for. */
+const pauseBeforeTryMs = (failures: number, error: unknown): number => (isMoving(error) ? betweenLockTriesMs : Math.min(1_000 * 2 ** failures, 30_000));
+
 export function useCities() {
   const api = useApi();
   return useQuery({ queryKey: ['cities'], queryFn: ({ signal }) => api.call('listCities', {}, { signal }), staleTime: 60_000 });
@@ -115,7 +125,8 @@ export function useChange<Name extends RouteName>(name: Name, onDone?: (reply: R
       if (attempt.current?.arguments !== given) attempt.current = { arguments: given, key: v7() };
       return api.call(name, request, { idempotencyKey: attempt.current.key });
     },
-    retry: worthRetrying,
+    retry: worthTryingAgain,
+    retryDelay: pauseBeforeTryMs,
     onSuccess: async (reply) => {
       attempt.current = undefined;
       await onDone?.(reply);

@@ -136,7 +136,8 @@ export function EndRideScreen({ bookingId }: { bookingId: string }) {
     if (over) go(back, { replace: true });
   }, [over, back, go]);
 
-  const error = end.error ?? add.error;
+  // Also while it is tried again: the rider should know what to do.
+  const error = end.failureReason ?? add.error;
   return (
     <Frame
       overMap

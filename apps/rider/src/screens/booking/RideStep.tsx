@@ -49,7 +49,8 @@ export function RideStep({ booking, vehicle, nowMs }: RideStepProps) {
   const cost = liveCostMinor(booking, vehicle?.tariff, answeredAt, nowMs);
   const late = booking.fixedTime && Date.parse(booking.endsAt) < nowMs;
   const pausePrice = vehicle?.tariff.pausePerMinuteMinor;
-  const error = pause.error ?? resume.error;
+  // Also while it is tried again: the rider should know what to do.
+  const error = pause.failureReason ?? resume.failureReason;
   const params = { bookingId: booking.id };
   return (
     <Frame
