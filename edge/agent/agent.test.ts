@@ -321,7 +321,8 @@ describe('faults', () => {
     expect(disk.storage.unsent('state')).not.toContain(lastHeld);
     agent.connect();
     const numbersHeard = async () => (await garage.eventsOf('vehicles', 'vehicles.state-reported', 'full')).map(({ data }) => (data as ReportedState).sequence);
-    await eventually(async () => (await numbersHeard()).includes(lastHeld));
+    // Heard there, and told so here.
+    await eventually(async () => (await numbersHeard()).includes(lastHeld) && agent.unsentMessages === 0);
     agent.disconnect();
     agent.report();
     const afterwards = agent.memory.sequence;
