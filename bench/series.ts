@@ -13,6 +13,7 @@ import { prometheusMetrics } from '../server/infra/observability/prometheus.ts';
 import type { SeriesDefinition, SeriesRows } from '../server/infra/series/port.ts';
 import { openPostgresSeries } from '../server/infra/series/postgres.ts';
 import { startEmbeddedPostgres } from '../server/infra/sql/embedded.ts';
+import { accessForTests } from '../server/infra/sql/testing.ts';
 import { bareCopy, type BareCopyMode } from './series/bare-copy.ts';
 
 const [vehicles = 50_000, seconds = 12, rounds = 3] = process.argv.slice(2).map(Number);
@@ -97,7 +98,7 @@ const server = await startEmbeddedPostgres({ folder: join(folder, 'postgres'), p
 const postmaster = Number((await readFile(join(folder, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
 const startMs = Math.floor(Date.parse('2026-11-23T10:00:00Z') / hourMs) * hourMs;
 const clock = manualClock(startMs + 30 * 60_000);
-const store = openPostgresSeries({ url: server.url, clock, logger, metrics: prometheusMetrics(), policyBudgetMs: 3_600_000 });
+const store = openPostgresSeries({ access: accessForTests(server.url), clock, logger, metrics: prometheusMetrics(), policyBudgetMs: 3_600_000 });
 const sql = postgres(server.url, { max: 1, onnotice: () => undefined });
 try {
   const table = await store.open('bench', definition);

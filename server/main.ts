@@ -12,6 +12,10 @@ const commands: Record<string, Command> = {
     summary: 'print every setting with its default',
     run: async () => (await import('./program/commands/config.ts')).runConfig(process.stdout),
   },
+  prepare: {
+    summary: 'make the schemas and roles of all modules in MOBILITY_DATABASE_URL, with its owner: prepare [--target=booking,payment | all]',
+    run: async (rest) => (await import('./program/commands/prepare.ts')).runPrepare(rest, process.stdout),
+  },
   token: {
     summary: 'demo: print a bearer token: token EMAIL [--role rider|staff|admin]',
     run: async (rest) => (await import('./program/commands/token.ts')).runToken(rest, process),

@@ -20,7 +20,7 @@ export const settings = {
   MOBILITY_PUBLIC_URL: setting(z.url().optional(), 'address under which people reach the gateway; http://localhost:PORT without it'),
   MOBILITY_MQTT_PORT: setting(port.default(0), 'TLS port of the MQTT broker; 0 takes a free one and keeps it in MOBILITY_HOME'),
   MOBILITY_IOT_WORKERS: setting(z.coerce.number().int().min(0).max(64).default(0), 'processes that hold the connections of vehicles, on one port; 0: this process'),
-  MOBILITY_DATABASE_URL: setting(z.url().optional(), 'an external PostgreSQL; embedded without it', true),
+  MOBILITY_DATABASE_URL: setting(z.url().optional(), 'an external PostgreSQL, embedded without it: postgres://[owner:password@]host/database[?sslmode=…]; the owner makes schemas and roles, and may be left out once `mobility prepare` has; each module logs in as its own role', true),
   MOBILITY_REDIS_URL: setting(z.url({ protocol: /^rediss?$/ }).optional(), 'Redis for the cache that processes share: redis:// or rediss:// with user and password; each process counts for itself without it', true),
   MOBILITY_EVENT_RETENTION: setting(z.string().default('telemetry=0.5,vehicles=48').transform((text) => Object.fromEntries(text.split(',').filter(Boolean).map((pair) => { const [topic = '', hours] = pair.split('='); return [topic.trim(), Number(hours)] as const; }))).pipe(z.record(z.string().min(1), z.number().positive())), 'hours that handled events of a topic are kept in the embedded log: topic=hours,…; other topics are kept for ever'),
   MOBILITY_POOL_SIZE: setting(z.coerce.number().int().min(1).max(200).default(6), 'database connections for each module'),

@@ -16,6 +16,7 @@ import type { Logger, Metrics } from '../infra/observability/port.ts';
 import { prometheusMetrics } from '../infra/observability/prometheus.ts';
 import type { SeriesStore } from '../infra/series/port.ts';
 import { openPostgresSeries } from '../infra/series/postgres.ts';
+import { type DatabaseAccess, databaseAccess } from '../infra/sql/access.ts';
 import { startEmbeddedPostgres } from '../infra/sql/embedded.ts';
 import type { Configuration } from './configuration.ts';
 import { openCache } from './stores.ts';
@@ -31,7 +32,7 @@ export interface Ports {
   blobs: Blobs;
   keys: Keys;
   series: SeriesStore;
-  databaseUrl: string;
+  database: DatabaseAccess;
   close(): Promise<void>;
 }
 
@@ -51,15 +52,15 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
   const embedded = configuration.MOBILITY_DATABASE_URL
     ? undefined
     : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger, onLost: endWithoutDatabase });
-  const databaseUrl = configuration.MOBILITY_DATABASE_URL ?? embedded?.url ?? '';
+  const database = databaseAccess(configuration.MOBILITY_DATABASE_URL ?? embedded?.url ?? '', keys);
   const events = await openLmdbEventLog({ folder: join(home, 'events'), clock, logger, retentionMs: Object.fromEntries(Object.entries(configuration.MOBILITY_EVENT_RETENTION).map(([topic, hours]) => [topic, hours * 3_600_000])) });
   const kv = await openLmdbKeyValueStore({ folder: join(home, 'kv'), clock });
   const blobs = await openFileBlobs({ folder: join(home, 'blobs') });
   const cache = await openCache({ configuration, clock, logger, metrics });
   // What is too old is decided by the clock of the modules, which tests exchange.
-  const series = openPostgresSeries({ url: databaseUrl, clock: { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() }, logger, metrics });
+  const series = openPostgresSeries({ access: database, clock: { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() }, logger, metrics });
   const ports: Ports = {
-    clock, logger, metrics, events, kv, cache, blobs, keys, series, databaseUrl,
+    clock, logger, metrics, events, kv, cache, blobs, keys, series, database,
     async close() {
       await Promise.all([events.close(), kv.close(), blobs.close(), cache.close(), series.close()]);
       await embedded?.stop();

@@ -73,12 +73,12 @@ class ModuleStarter {
     let database: ModuleDatabase | undefined;
     if (module.migrations) {
       database = await openDatabase({
-        module: module.name, url: ports.databaseUrl, poolSize: configuration.MOBILITY_POOL_SIZE, migrations: module.migrations,
+        module: module.name, access: ports.database, poolSize: configuration.MOBILITY_POOL_SIZE, migrations: module.migrations,
         clock: ports.clock, events: ports.events, logger, metrics: ports.metrics,
       });
       this.databases.set(module.name, database);
     }
-    const { databaseUrl: _ofTheWholeServer, close: _ofTheProgram, ...openPorts } = ports;
+    const { database: _ofTheWholeServer, close: _ofTheProgram, ...openPorts } = ports;
     const context: ModuleContext = {
       ...openPorts, configuration, logger, database: database ?? absentDatabase(module.name),
       client: (contract) => {

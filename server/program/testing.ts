@@ -41,6 +41,7 @@ async function freshDatabase(): Promise<{ url: string | undefined; drop(): Promi
     async drop() {
       const again = postgres(server, { max: 1, onnotice: () => undefined });
       await again`drop database if exists ${again(name)} with (force)`;
+      for (const { rolname } of await again<{ rolname: string }[]>`select rolname from pg_roles where starts_with(rolname, ${`${name}_`})`) await again`drop role if exists ${again(rolname)}`;
       await again.end();
     },
   };

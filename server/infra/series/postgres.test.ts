@@ -9,6 +9,7 @@ import { manualClock } from '../clock/system.ts';
 import { pinoLogger } from '../observability/pino.ts';
 import { prometheusMetrics } from '../observability/prometheus.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../sql/embedded.ts';
+import { accessForTests } from '../sql/testing.ts';
 import { isUnreachable } from '../sql/unreachable.ts';
 import { seriesConformance } from './conformance.ts';
 import { expectRows, freshDefinition, hourMs, row, rowsOf } from './conformance-definition.ts';
@@ -29,7 +30,7 @@ seriesConformance('in PostgreSQL', async () => {
   const clock = manualClock(startMs);
   return {
     clock,
-    open: async (onPolicyStep) => openPostgresSeries({ url: url.href, clock, logger, metrics, policyBudgetMs: 60_000, onPolicyStep }),
+    open: async (onPolicyStep) => openPostgresSeries({ access: accessForTests(url.href), clock, logger, metrics, policyBudgetMs: 60_000, onPolicyStep }),
     async close() {
       await admin`drop database ${admin(name)} with (force)`;
       await admin.end();
@@ -67,7 +68,7 @@ describe('series in PostgreSQL: faults', () => {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   });
-  const open = () => openPostgresSeries({ url: server.url, clock, logger, metrics });
+  const open = () => openPostgresSeries({ access: accessForTests(server.url), clock, logger, metrics });
   const range = [startMs - hourMs, startMs + hourMs] as const;
 
   test('SERIES-19: an owner reads and writes nothing but its own schema', async () => {
@@ -78,8 +79,8 @@ describe('series in PostgreSQL: faults', () => {
     expect(await theirs.read('v', ...range)).toEqual([]);
     const admin = postgres(server.url, { max: 1, onnotice: () => undefined });
     const reach = (role: string) => admin.begin((sql) => sql.unsafe(`set local role ${role}; select * from one.${definition.name}_loose`));
-    await expect(reach('mobility_another')).rejects.toThrow('permission denied');
-    await expect(reach('mobility_one')).resolves.toBeDefined();
+    await expect(reach('postgres_another')).rejects.toThrow('permission denied');
+    await expect(reach('postgres_one')).resolves.toBeDefined();
     await admin.end();
     await store.close();
   });
@@ -140,7 +141,7 @@ describe('series in PostgreSQL: faults', () => {
       await admin`create database cramped tablespace cramped_space`;
       const url = new URL(server.url);
       url.pathname = '/cramped';
-      const store = openPostgresSeries({ url: url.href, clock, logger, metrics });
+      const store = openPostgresSeries({ access: accessForTests(url.href), clock, logger, metrics });
       const table = await store.open('full', freshDefinition());
       const batch = (number: number) => rowsOf(Array.from({ length: 30_000 }, (_, index) => row(`v${index % 300}`, startMs - 3_000_000 + number * 60_000 + Math.floor(index / 300) * 500, number)));
       const answered: number[] = [];

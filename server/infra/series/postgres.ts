@@ -6,7 +6,8 @@ import postgres, { type Sql } from 'postgres';
 import type { Clock } from '../clock/port.ts';
 import type { Logger, Metrics } from '../observability/port.ts';
 import { openPool, type Pool } from '../sql/pool.ts';
-import { prepareSchema, roleOf, schemaOf } from '../sql/migrations.ts';
+import { type DatabaseAccess, explainRefusedLogin, type Login } from '../sql/access.ts';
+import { schemaOf } from '../sql/migrations.ts';
 import { checkRows, everybody, within } from './batch.ts';
 import { type Layout, layoutOf } from './columns.ts';
 import { applyPolicies } from './policies.ts';
@@ -17,8 +18,7 @@ import { checkDefinition, type PartitionWidths, prepareTables, type SeriesTables
 import { SeriesWriter } from './writing.ts';
 
 export interface PostgresSeriesOptions {
-  /** Of a user who may create schemas and roles. */
-  url: string;
+  access: DatabaseAccess;
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
@@ -33,12 +33,12 @@ const poolSize = 4;
 /** Clocks of vehicles go wrong; what is later than this is not history. */
 const futureLimitMs = 10 * 60_000;
 
-function connect(url: string, owner: string, onclose: () => void): Sql {
+function connect({ url, ...login }: Login, owner: string, onclose: () => void): Sql {
   return postgres(url, {
-    onclose, max: poolSize, idle_timeout: 60, connect_timeout: 10, onnotice: () => undefined,
+    ...login, onclose, max: poolSize, idle_timeout: 60, connect_timeout: 10, onnotice: () => undefined,
     transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
     connection: {
-      search_path: `${schemaOf(owner)}, public`, role: roleOf(owner), application_name: `mobility ${owner} series`, TimeZone: 'UTC',
+      search_path: `${schemaOf(owner)}, public`, application_name: `mobility ${owner} series`, TimeZone: 'UTC',
       // Plans know which partitions are meant; and a process that was stopped in the middle does not hold up the others for ever.
       plan_cache_mode: 'force_custom_plan', idle_in_transaction_session_timeout: '30000',
     } as Record<string, string>,
@@ -128,24 +128,23 @@ class PostgresSeriesTable implements SeriesTable {
   };
 }
 
-/** Makes the schema and the role of an owner, with a connection that owns the database. */
-async function prepareOwner(url: string, owner: string): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => undefined, connect_timeout: 10 }) as Sql;
-  try {
-    await prepareSchema(sql, owner);
-  } finally {
-    await sql.end();
-  }
+/** The connections of an owner, who logs in as itself. */
+async function poolFor(access: DatabaseAccess, owner: string): Promise<Pool> {
+  await access.prepare(owner);
+  const login = await access.loginOf(owner);
+  return openPool((onClose) => connect(login, owner, onClose)).catch((error: unknown) => {
+    throw explainRefusedLogin(error, login.username);
+  });
 }
 
 /** Opens no connection before the first table is opened. */
-export function openPostgresSeries({ url, clock, metrics, policyBudgetMs = defaultPolicyBudgetMs, onPolicyStep = () => undefined }: PostgresSeriesOptions): SeriesStore {
+export function openPostgresSeries({ access, clock, metrics, policyBudgetMs = defaultPolicyBudgetMs, onPolicyStep = () => undefined }: PostgresSeriesOptions): SeriesStore {
   let isClosing = false;
   const pools = new Map<string, Promise<Pool>>();
   const poolOf = (owner: string): Promise<Pool> => {
     let pool = pools.get(owner);
     if (!pool) {
-      pool = prepareOwner(url, owner).then(() => openPool((onClose) => connect(url, owner, onClose)));
+      pool = poolFor(access, owner);
       pools.set(owner, pool);
       pool.catch(() => pools.delete(owner));
     }

@@ -6,7 +6,8 @@ import type { EventDefinition } from '../../wire/contract.ts';
 import type { CloudEvent, EventLog, SubscribeOptions, Subscription } from '../events/port.ts';
 import type { Logger, Metrics } from '../observability/port.ts';
 import { currentTrace, runInTrace, toTraceparent, traceFrom } from '../observability/trace.ts';
-import { migrate, prepareSchema, roleOf, schemaOf } from './migrations.ts';
+import { type DatabaseAccess, explainRefusedLogin, type Login } from './access.ts';
+import { migrate, schemaOf } from './migrations.ts';
 import { OutboxRelay } from './outbox.ts';
 import { openPool } from './pool.ts';
 import type { Database, Timer, TimerFired, Transaction } from './port.ts';
@@ -15,7 +16,7 @@ import { isUnreachable } from './unreachable.ts';
 
 export interface DatabaseOptions {
   module: string;
-  url: string;
+  access: DatabaseAccess;
   poolSize: number;
   migrations: URL | undefined;
   clock: Clock;
@@ -45,15 +46,15 @@ const unreachablePauseMs = 500;
 /** Deadlock and serialization failure: the transaction did nothing and may be tried again. */
 const isTransient = (error: unknown): boolean => error instanceof postgres.PostgresError && (error.code === '40001' || error.code === '40P01');
 
-function connect({ module, url, poolSize }: DatabaseOptions, onclose: () => void): Sql {
+function connect({ module, poolSize }: DatabaseOptions, { url, ...login }: Login, onclose: () => void): Sql {
   return postgres(url, {
-    onclose,
+    ...login, onclose,
     max: poolSize,
     idle_timeout: 60,
     connect_timeout: 10,
     onnotice: () => undefined,
     transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
-    connection: { search_path: `${schemaOf(module)}, public`, role: roleOf(module), application_name: `mobility ${module}`, TimeZone: 'UTC' } as Record<string, string>,
+    connection: { search_path: `${schemaOf(module)}, public`, application_name: `mobility ${module}`, TimeZone: 'UTC' } as Record<string, string>,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
   }) as Sql;
 }
@@ -149,16 +150,6 @@ function deliveryTo({ wanted, handle }: Consumer, handleBatch: (batch: readonly 
   };
 }
 
-/** Makes the schema and the role of a module, with a connection that owns the database. */
-async function prepareAsOwner(url: string, module: string): Promise<void> {
-  const owner = postgres(url, { max: 1, onnotice: () => undefined, connect_timeout: 10 }) as Sql;
-  try {
-    await prepareSchema(owner, module);
-  } finally {
-    await owner.end();
-  }
-}
-
 /** Handles those events of a batch that are new, in one transaction. */
 async function handleOnce(transaction: RunTransaction, batch: readonly CloudEvent[], handle: Handle): Promise<void> {
   await transaction(async (current) => {
@@ -192,9 +183,12 @@ function waitingForDatabase(logger: Logger, isStopping: () => boolean): Database
 
 /** Opens the pool of a module, creates its schema and role, and migrates. */
 export async function openDatabase(options: DatabaseOptions): Promise<ModuleDatabase> {
-  const { module, clock, events, logger } = options;
-  await prepareAsOwner(options.url, module);
-  const pool = await openPool((onClose) => connect(options, onClose));
+  const { module, access, clock, events, logger } = options;
+  await access.prepare(module);
+  const login = await access.loginOf(module);
+  const pool = await openPool((onClose) => connect(options, login, onClose)).catch((error: unknown) => {
+    throw explainRefusedLogin(error, login.username);
+  });
   const { sql } = pool;
   await migrate(sql, options.migrations);
 

@@ -10,6 +10,7 @@ import { prometheusMetrics } from '../observability/prometheus.ts';
 import { sqlConformance } from './conformance.ts';
 import { openDatabase } from './database.ts';
 import { startEmbeddedPostgres } from './embedded.ts';
+import { accessForTests } from './testing.ts';
 
 const logger = pinoLogger('silent');
 
@@ -21,7 +22,7 @@ sqlConformance('embedded PostgreSQL', async () => {
   const metrics = prometheusMetrics();
   return {
     clock, events,
-    open: (module) => openDatabase({ module, url: server.url, poolSize: 3, migrations: undefined, clock, events, logger, metrics }),
+    open: (module) => openDatabase({ module, access: accessForTests(server.url), poolSize: 3, migrations: undefined, clock, events, logger, metrics }),
     async close() {
       await events.close();
       await server.stop();

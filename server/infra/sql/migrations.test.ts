@@ -14,10 +14,9 @@ test('migrations are applied in order, once, and a changed one stops the start',
   const module = defineModule({ name: 'migrating', needs: [], migrations, start: async () => ({}) });
   const first = await startModules([module]);
   const sql = first.database('migrating')?.sql;
-  expect(sql && (await sql`select name from migrations order by name`)).toEqual([{ name: '001_things.sql' }, { name: '002_more.sql' }]);
-  const { databaseUrl } = first.ports;
+  expect(sql && (await sql`select name from migrations order by name`)).toEqual([{ name: '001_things.sql' }, { name: '002_more.sql' }, { name: 'base.sql' }]);
   await writeFile(join(folder, '001_things.sql'), 'create table things (n bigint);');
-  await expect(startModules([module], { environment: { MOBILITY_DATABASE_URL: databaseUrl } })).rejects.toThrow('001_things.sql');
+  await expect(startModules([module], { environment: { MOBILITY_DATABASE_URL: first.ports.database.url, MOBILITY_HOME: first.home } })).rejects.toThrow('001_things.sql');
   await first.dispose();
   await rm(folder, { recursive: true, force: true });
 });

@@ -1,41 +1,60 @@
 /** Brings a module's schema up to its numbered .sql files. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
-import postgres, { type Sql } from 'postgres';
+import type { Sql, TransactionSql } from 'postgres';
 
-/** One role for each module, so that no module can read another's tables. */
-export const roleOf = (module: string): string => `mobility_${schemaOf(module)}`;
 export const schemaOf = (module: string): string => module.replaceAll('-', '_');
 
-const triesForRole = 10;
-/** Somebody in another database of the cluster makes the same role at this moment: there it is, or will be at the next try. */
-const isRaceForRole = (error: unknown): boolean => error instanceof postgres.PostgresError && ['23505', '42710', 'XX000'].includes(error.code);
+/** PostgreSQL cuts longer names off. */
+const longestName = 63;
 
-/** Creates schema and role. @param sql as a user who may create them */
-export async function prepareSchema(sql: Sql, module: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await createSchemaAndRole(sql, module);
-      return;
-    } catch (error) {
-      if (!isRaceForRole(error) || attempt === triesForRole) throw error;
-    }
-  }
+/**
+ * One role for each module, so that no module can read another's tables. Roles belong to the whole server: the name of the
+ * database is part of theirs, so that two installations on one server cannot log in to each other's.
+ */
+export function roleOf(module: string, database: string): string {
+  const name = `${database}_${schemaOf(module)}`;
+  if (Buffer.byteLength(name) <= longestName) return name;
+  return `${createHash('sha256').update(database).digest('hex').slice(0, 16)}_${schemaOf(module)}`;
 }
 
-async function createSchemaAndRole(sql: Sql, module: string): Promise<void> {
-  const role = roleOf(module);
+/** Sessions took this role before modules logged in as their own: databases from then belong to it. */
+const formerRoleOf = (module: string): string => `mobility_${schemaOf(module)}`;
+
+export interface SchemaOptions {
+  module: string;
+  role: string;
+  /** Of the role's password. */
+  verifier: string;
+}
+
+/**
+ * Creates schema and role, or brings them up to date.
+ * @param sql as a user who may create them
+ * @throws Error when the schema belongs to somebody else
+ */
+export async function prepareSchema(sql: Sql, { module, role, verifier }: SchemaOptions): Promise<void> {
+  const schema = schemaOf(module);
   await sql.begin(async (transaction) => {
-    // Several processes may start at once. This lock holds within one database; roles belong to the whole cluster.
+    // Several processes may start at once.
     await transaction`select pg_advisory_xact_lock(hashtext('mobility schemas'))`;
     const [known] = await transaction`select 1 from pg_roles where rolname = ${role}`;
-    if (!known) await transaction`create role ${transaction(role)} nologin`;
+    if (!known) await transaction`create role ${transaction(role)}`;
+    await transaction.unsafe(`alter role ${escapeName(role)} login password '${verifier}'`);
     await transaction`grant ${transaction(role)} to current_user`;
     await transaction`create extension if not exists btree_gist`;
-    await transaction`create schema if not exists ${transaction(schemaOf(module))} authorization ${transaction(role)}`;
+    const [there] = await transaction<{ owner: string }[]>`select rolname as owner from pg_namespace join pg_roles on pg_roles.oid = nspowner where nspname = ${schema}`;
+    if (!there) await transaction`create schema ${transaction(schema)} authorization ${transaction(role)}`;
+    else if (there.owner === formerRoleOf(module)) await transaction`reassign owned by ${transaction(there.owner)} to ${transaction(role)}`;
+    else if (there.owner !== role) throw new Error(`the schema ${schema} of this database belongs to ${there.owner}, not to ${role}: give mobility a database of its own`);
     await transaction`grant usage on schema public to ${transaction(role)}`;
+    // Databases that were made before PostgreSQL 15 let everybody create there.
+    const [open] = await transaction<{ open: boolean }[]>`select has_schema_privilege(${role}, 'public', 'create') as open`;
+    if (open?.open) await transaction`revoke create on schema public from public`;
   });
 }
+
+const escapeName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /**
  * Applies what has not been applied, each file in a transaction.
@@ -45,14 +64,13 @@ async function createSchemaAndRole(sql: Sql, module: string): Promise<void> {
 export async function migrate(sql: Sql, folder: URL | undefined): Promise<void> {
   await sql.begin(async (transaction) => {
     await transaction`select pg_advisory_xact_lock(hashtext(current_schema()))`;
-    await transaction.unsafe(await readFile(new URL('./base.sql', import.meta.url), 'utf8'));
     await transaction`create table if not exists migrations (name text primary key, digest text not null, applied_at timestamptz not null default now())`;
-    if (!folder) return;
     const applied = new Map((await transaction<{ name: string; digest: string }[]>`select name, digest from migrations`).map((row) => [row.name, row.digest]));
+    await applyBase(transaction, applied.get(base));
+    if (!folder) return;
     const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort();
     for (const name of names) {
-      const text = await readFile(new URL(name, folder), 'utf8');
-      const digest = createHash('sha256').update(text).digest('hex');
+      const { text, digest } = await readMigration(new URL(name, folder));
       const before = applied.get(name);
       if (before === digest) continue;
       if (before !== undefined) throw new Error(`migration ${name} of ${folder.pathname} was changed after it was applied; add a new one`);
@@ -60,4 +78,19 @@ export async function migrate(sql: Sql, folder: URL | undefined): Promise<void> 
       await transaction`insert into migrations (name, digest) values (${name}, ${digest})`;
     }
   });
+}
+
+const base = 'base.sql';
+
+async function readMigration(file: URL): Promise<{ text: string; digest: string }> {
+  const text = await readFile(file, 'utf8');
+  return { text, digest: createHash('sha256').update(text).digest('hex') };
+}
+
+/** Statements that may be repeated; but each takes locks that would hold up a running process, so only when they are new. */
+async function applyBase(transaction: TransactionSql, before: string | undefined): Promise<void> {
+  const { text, digest } = await readMigration(new URL(`./${base}`, import.meta.url));
+  if (before === digest) return;
+  await transaction.unsafe(text);
+  await transaction`insert into migrations (name, digest) values (${base}, ${digest}) on conflict (name) do update set digest = excluded.digest, applied_at = now()`;
 }

@@ -44,8 +44,8 @@ describe('with a database', () => {
   });
 
   test('TELEMETRY-17: while the database is away telemetry waits in the log, and is all there afterwards', async () => {
-    const name = new URL(world.process.ports.databaseUrl).pathname.slice(1);
-    const other = new URL(world.process.ports.databaseUrl);
+    const name = new URL(world.process.ports.database.url).pathname.slice(1);
+    const other = new URL(world.process.ports.database.url);
     other.pathname = '/template1';
     const admin = postgres(other.href, { max: 1, onnotice: () => undefined });
     const before = await rows();
@@ -102,7 +102,7 @@ test('TELEMETRY-19: killed under load and started again, nothing is lost or twic
     Array.from({ length: vehiclesOfGroup }, (_unused, vehicle) => frame(`brave-${group}-${vehicle}`, payloadOf(recordsFrom(1 + part * 5, at + part * 5000, 5, () => ({ batteryPercent: part >= 25 ? 10 : 50, latitudeDegrees: frankfurt.lat + part * 1e-3, locked: false }))))),
     at + part * 5000 + 5000, `share-${group}`,
   )));
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL('testing/child.ts', import.meta.url)), home, ports.databaseUrl], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL('testing/child.ts', import.meta.url)), home, ports.database.url], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(child.stdout, 'data');
   for (let part = 0; part < parts / 2; part++) await append(part);
   await eventually(async () => (await readAll(log, 'vehicles')).length > 10 * groups * vehiclesOfGroup, 20_000);
@@ -110,7 +110,7 @@ test('TELEMETRY-19: killed under load and started again, nothing is lost or twic
   await once(child, 'exit');
   for (let part = parts / 2; part < parts; part++) await append(part);
 
-  const configuration = readConfiguration({ PORT: '0', MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'error', MOBILITY_POOL_SIZE: '4', MOBILITY_DATABASE_URL: ports.databaseUrl });
+  const configuration = readConfiguration({ PORT: '0', MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'error', MOBILITY_POOL_SIZE: '4', MOBILITY_DATABASE_URL: ports.database.url });
   const again = await startProcess({ configuration, ports: { ...ports, close: async () => undefined }, modules: [moduleOf(vehicleContract, { listZones: async () => ({ items: [] }) }), telemetryModule] });
   try {
     const telemetry = again.client(telemetryContract);
@@ -136,14 +136,14 @@ test('TELEMETRY-19: killed under load and started again, nothing is lost or twic
 test('TELEMETRY-19: what came after the live state was last saved, and was acknowledged, is read from the log again', async () => {
   const infrastructure = await startModules([]);
   const { home, ports } = infrastructure;
-  const configuration = readConfiguration({ PORT: '0', MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'error', MOBILITY_POOL_SIZE: '4', MOBILITY_DATABASE_URL: ports.databaseUrl });
+  const configuration = readConfiguration({ PORT: '0', MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'error', MOBILITY_POOL_SIZE: '4', MOBILITY_DATABASE_URL: ports.database.url });
   const start = () => startProcess({ configuration, ports: { ...ports, metrics: prometheusMetrics(), close: async () => undefined }, modules: [moduleOf(vehicleContract, { listZones: async () => ({ items: [zoneAround('market', frankfurt, 0.001)] }) }), telemetryModule] });
   const say = async (sequence: number, batteryPercent: number) => {
     const arrivedAtMs = now() - 10_000 + sequence * 10;
     await ports.events.append(intakeTopic, [receivedEvent(Array.from({ length: 30 }, (_, vehicle) => frame(`saved-${vehicle}`, payloadOf(recordsFrom(sequence, arrivedAtMs, 1, () => ({ batteryPercent }))))), arrivedAtMs)]);
     await eventually(async () => (await ports.events.lag(intakeGroup, intakeTopic)) === 0);
   };
-  const sql = postgres(ports.databaseUrl, { max: 1, onnotice: () => undefined });
+  const sql = postgres(ports.database.url, { max: 1, onnotice: () => undefined });
   let running = await start();
   try {
     await say(1, 80);

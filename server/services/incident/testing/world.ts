@@ -90,7 +90,7 @@ export const collision = (change: Partial<AlertMessage> = {}): AlertMessage => (
 export async function openWorld(before?: World): Promise<World> {
   const clock = before?.clock ?? manualClock(startMs);
   const stage: Stage = before?.stage ?? { rides: new Map(), bookingsAway: false, commandState: { state: 'verified' }, commands: [], recordedAtMs: [] };
-  const process = await startModules([...playedModules(stage), incidentModule], { clock, environment: { MOBILITY_LOG_LEVEL: 'silent', ...(before && { MOBILITY_HOME: before.process.home, MOBILITY_DATABASE_URL: before.process.ports.databaseUrl }) } });
+  const process = await startModules([...playedModules(stage), incidentModule], { clock, environment: { MOBILITY_LOG_LEVEL: 'silent', ...(before && { MOBILITY_HOME: before.process.home, MOBILITY_DATABASE_URL: before.process.ports.database.url }) } });
   const database = process.database('incident');
   if (!database) throw new Error('incident has no database');
   const { events } = process.ports;
