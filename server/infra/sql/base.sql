@@ -22,7 +22,13 @@ create table if not exists timers (
   attempts integer not null default 0,
   -- A moved timer gets a new generation, so that a worker in the middle of the old one does not delete it.
   generation bigint generated always as identity,
+  -- By the clock of the modules: not to be tried before.
   locked_until timestamptz,
   primary key (kind, key)
 );
 create index if not exists timers_due_at on timers (due_at);
+
+-- A worker's claim, by the clock of the database, and the generation that it was made for: who moves a timer while it is
+-- being handled leaves the claim as it is, so that a timer is handled by one worker at a time.
+alter table timers add column if not exists leased_until timestamptz;
+alter table timers add column if not exists leased_for bigint;

@@ -5,15 +5,17 @@ import { z } from 'zod';
 import { defineEvent } from '../../wire/contract.ts';
 import type { CloudEvent, EventLog } from '../events/port.ts';
 import { manualClock } from '../clock/system.ts';
+import { type Crowd, sqlAcrossProcesses } from './conformance-processes.ts';
 import type { ModuleDatabase } from './database.ts';
 
 const happened = defineEvent('things.happened', 'for tests', z.object({ n: z.number() }));
 
-export interface SqlUnderTest {
+/** With the folder of the LMDB event log and the owner's address: what other processes open. */
+export interface SqlUnderTest extends Crowd {
   clock: ReturnType<typeof manualClock>;
   events: EventLog;
   /** Opens the database of a module; several of one name share its schema, as two processes would. */
-  open(module: string): Promise<ModuleDatabase>;
+  open(module: string, options?: { timerLeaseMs?: number }): Promise<ModuleDatabase>;
   close(): Promise<void>;
 }
 
@@ -153,6 +155,42 @@ export function sqlConformance(name: string, start: () => Promise<SqlUnderTest>)
       await database.stop();
     });
 
+    test('a handler that takes longer than a claim holds is not run a second time, and holds up no other timer', async () => {
+      const module = fresh();
+      const timerLeaseMs = 300;
+      const workers = [await under.open(module, { timerLeaseMs }), await under.open(module, { timerLeaseMs })];
+      const began: string[] = [];
+      let finish: (() => void) | undefined;
+      const finished = new Promise<void>((resolve) => (finish = resolve));
+      for (const worker of workers) {
+        worker.onTimer('ring', async ({ key }) => {
+          began.push(key);
+          if (key === 'long') await finished;
+        });
+        worker.start();
+      }
+      const [one] = workers;
+      if (!one) throw new Error('unreachable');
+      await one.transaction(async (transaction) => transaction.schedule({ kind: 'ring', key: 'long', dueAt: under.clock.now() }));
+      await until(async () => began.length === 1);
+      const claimedUntilMs = async () => (await one.sql<{ leasedUntil: Date }[]>`select leased_until from timers where key = 'long'`)[0]?.leasedUntil.getTime() ?? 0;
+      const first = await claimedUntilMs();
+      // Longer than the claim by far, whatever the clock of the modules does meanwhile.
+      under.clock.advance(3_600_000);
+      await until(async () => (await claimedUntilMs()) > first + 3 * timerLeaseMs);
+      await one.transaction(async (transaction) => transaction.schedule({ kind: 'ring', key: 'short', dueAt: under.clock.now() }));
+      await until(async () => began.includes('short'));
+      // Moved while it is handled: it waits for the end of the handler, and no longer.
+      await one.transaction(async (transaction) => transaction.schedule({ kind: 'ring', key: 'long', dueAt: under.clock.now() }));
+      await one.transaction(async (transaction) => transaction.schedule({ kind: 'ring', key: 'later', dueAt: under.clock.now() }));
+      await until(async () => began.includes('later'));
+      expect(began).toEqual(['long', 'short', 'later']);
+      finish?.();
+      await until(async () => (await one.sql`select 1 from timers where kind = 'ring'`).length === 0);
+      expect(began).toEqual(['long', 'short', 'later', 'long']);
+      await Promise.all(workers.map((worker) => worker.stop()));
+    });
+
     test('work waits while the database is away, and is told of every other error', async () => {
       const database = await under.open(fresh());
       let tries = 0;
@@ -164,6 +202,8 @@ export function sqlConformance(name: string, start: () => Promise<SqlUnderTest>)
       await expect(database.whileReachable(() => Promise.reject(Object.assign(new Error('wrong'), { code: '23505' })))).rejects.toThrow('wrong');
       await database.stop();
     });
+
+    sqlAcrossProcesses(() => under);
 
     test('a module cannot read the tables of another', async () => {
       const [one, other] = [fresh(), fresh()];

@@ -23,6 +23,8 @@ export interface DatabaseOptions {
   events: EventLog;
   logger: Logger;
   metrics: Metrics;
+  /** For tests: how long the claim of a worker on a timer holds when it was killed. */
+  timerLeaseMs?: number;
 }
 
 export interface ModuleDatabase extends Database {
@@ -193,7 +195,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
   await migrate(sql, options.migrations);
 
   const relay = new OutboxRelay(sql, events, logger);
-  const timers = new TimerWorker(sql, clock, logger);
+  const timers = new TimerWorker({ sql, clock, logger, leaseMs: options.timerLeaseMs });
   const consumers: Consumer[] = [];
   const subscriptions: Subscription[] = [];
   let stopping = false;

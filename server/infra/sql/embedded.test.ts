@@ -21,8 +21,8 @@ sqlConformance('embedded PostgreSQL', async () => {
   const events = await openLmdbEventLog({ folder: join(folder, 'events'), logger });
   const metrics = prometheusMetrics();
   return {
-    clock, events,
-    open: (module) => openDatabase({ module, access: accessForTests(server.url), poolSize: 3, migrations: undefined, clock, events, logger, metrics }),
+    clock, events, url: server.url, eventsFolder: join(folder, 'events'),
+    open: (module, more) => openDatabase({ module, access: accessForTests(server.url), poolSize: 3, migrations: undefined, clock, events, logger, metrics, ...more }),
     async close() {
       await events.close();
       await server.stop();

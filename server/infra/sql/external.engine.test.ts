@@ -42,8 +42,8 @@ sqlConformance('external PostgreSQL', async () => {
   const events = await openLmdbEventLog({ folder, logger });
   const metrics = prometheusMetrics();
   return {
-    clock, events,
-    open: (module) => openDatabase({ module, access: accessForTests(database.url), poolSize: 3, migrations: undefined, clock, events, logger, metrics }),
+    clock, events, url: database.url, eventsFolder: folder,
+    open: (module, more) => openDatabase({ module, access: accessForTests(database.url), poolSize: 3, migrations: undefined, clock, events, logger, metrics, ...more }),
     async close() {
       await events.close();
       await database.drop();

@@ -5,7 +5,8 @@
  * Promises:
  * - a transaction's events are appended to the event log if and only if it commits (outbox), at least once;
  * - a timer that was scheduled in a committed transaction fires at or after its time, at least once,
- *   on one worker at a time, across restarts, until its handler has resolved or it was cancelled;
+ *   on one worker at a time, across restarts, until its handler has resolved or it was cancelled. One worker at a time also
+ *   holds for a handler that takes long, as long as its process reaches the database: the claim is renewed;
  * - an event handled through `consume` has its effects once, however often it is delivered (inbox); while
  *   the database is away events wait, they are not given up.
  */

@@ -1,0 +1,111 @@
+/** The part of the sql port's contract that takes several processes on one schema, some of which are killed. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { randomFrom, slowKey, subjects } from './conformance-crowd.ts';
+import type { ModuleDatabase } from './database.ts';
+
+export interface Crowd {
+  url: string;
+  eventsFolder: string;
+  open(module: string): Promise<ModuleDatabase>;
+}
+
+interface Firing {
+  key: string;
+  worker: number;
+  beganAt: Date;
+  endedAt: Date | null;
+}
+
+const childScript = new URL('./conformance-child.ts', import.meta.url).pathname;
+const leaseMs = 2000;
+const workers = 3;
+const kills = 5;
+const limitMs = 150_000;
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function startWorker({ url, eventsFolder }: Crowd, module: string, seed: number): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', childScript, url, eventsFolder, module, String(leaseMs), String(seed)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit').then(() => Promise.reject(new Error('a worker has ended by itself')));
+  ended.catch(() => undefined);
+  await Promise.race([once(child.stdout, 'data'), ended]);
+  return child;
+}
+
+async function prepareTables({ sql, transaction }: ModuleDatabase): Promise<void> {
+  await sql`create table counters (subject text primary key, n integer not null default 0)`;
+  await sql`insert into counters (subject) select unnest(${subjects}::text[])`;
+  await sql`create table effects (id bigint generated always as identity, event_id uuid not null, subject text not null, n integer not null)`;
+  await sql`create table firings (id bigint generated always as identity, key text not null, worker integer not null, began_at timestamptz not null default clock_timestamp(), ended_at timestamptz)`;
+  await transaction(async (current) => {
+    for (let n = 1; n <= workers; n++) current.schedule({ kind: 'ring', key: `${slowKey}-${n}`, dueAt: new Date(0) });
+  });
+}
+
+/** What `counters` says was committed, and nothing else. */
+const committed = async ({ sql }: ModuleDatabase): Promise<Map<string, number>> =>
+  new Map((await sql<{ subject: string; n: number }[]>`select subject, n from counters`).map(({ subject, n }) => [subject, n]));
+
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, index) => index + 1);
+
+async function expectEventsOnceInOrder(database: ModuleDatabase): Promise<void> {
+  for (const [subject, n] of await committed(database)) {
+    const effects = await database.sql<{ n: number }[]>`select n from effects where subject = ${subject} order by id`;
+    expect(effects.map((effect) => effect.n), `events of ${subject}`).toEqual(upTo(n));
+  }
+}
+
+/** @param killed when each killed worker was */
+async function expectTimersOneAtATime(database: ModuleDatabase, killed: ReadonlyMap<number, Date>): Promise<void> {
+  const byKey = Map.groupBy(await database.sql<Firing[]>`select key, worker, began_at, ended_at from firings order by began_at, id`, ({ key }) => key);
+  const expected = [...(await committed(database))].flatMap(([subject, n]) => upTo(n).map((number) => `${subject}/${number}`));
+  for (const key of [...expected, ...upTo(workers).map((n) => `${slowKey}-${n}`)]) {
+    const firings = byKey.get(key) ?? [];
+    expect(firings.some(({ endedAt }) => endedAt), `${key} has fired to its end`).toBe(true);
+    for (const [index, { worker, endedAt }] of firings.entries()) {
+      const over = endedAt ?? killed.get(worker);
+      expect(over, `${key} was given up by a worker that lives`).toBeDefined();
+      const next = firings[index + 1];
+      if (!next || !over) continue;
+      expect(next.beganAt.getTime(), `${key} fires twice at a time`).toBeGreaterThanOrEqual(over.getTime());
+      // Whoever ended and was asked once more was killed before it could say so.
+      expect(killed.has(worker), `${key} fired twice without need`).toBe(true);
+    }
+  }
+  expect(byKey.size).toBe(expected.length + workers);
+}
+
+export function sqlAcrossProcesses(current: () => Crowd): void {
+  test('three processes on one schema, some killed: every timer once at a time and to its end, every event once and in order', { timeout: limitMs + 30_000 }, async () => {
+    const crowd = current();
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    process.stderr.write(`seed of the kills: ${seed}\n`);
+    const random = randomFrom(seed);
+    const database = await crowd.open('crowd');
+    await prepareTables(database);
+    const running = await Promise.all(upTo(workers).map((n) => startWorker(crowd, 'crowd', seed + n)));
+    const killed = new Map<number, Date>();
+    try {
+      for (let n = 0; n < kills; n++) {
+        await pause(random() * 2 * leaseMs);
+        const [victim] = running.splice(Math.floor(random() * running.length), 1);
+        if (!victim?.pid) throw new Error('a worker has no process');
+        const [row] = await database.sql<{ now: Date }[]>`select clock_timestamp() as now`;
+        victim.kill('SIGKILL');
+        await once(victim, 'exit');
+        killed.set(victim.pid, row?.now ?? new Date(0));
+        running.push(await startWorker(crowd, 'crowd', seed + 100 + n));
+      }
+      for (const worker of running) worker.stdin?.write('enough\n');
+      await expect.poll(async () => (await database.sql`select 1 from timers where kind = 'ring'`).length, { timeout: limitMs / 2, interval: 100 }).toBe(0);
+      await expect.poll(async () => (await database.sql`select 1 from effects`).length, { timeout: limitMs / 2, interval: 100 }).toBe([...(await committed(database)).values()].reduce((sum, n) => sum + n, 0));
+      expect(await database.sql`select 1 from outbox`).toHaveLength(0);
+      await expectEventsOnceInOrder(database);
+      await expectTimersOneAtATime(database, killed);
+    } finally {
+      for (const worker of running) worker.kill('SIGKILL');
+      await database.stop();
+    }
+  });
+}
