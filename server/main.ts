@@ -44,6 +44,10 @@ const commands: Record<string, Command> = {
     summary: 'install and run the engines of a large installation on this machine: engines up|down|status',
     run: async (rest) => (await import('./program/commands/tool.ts')).runTool(new URL('../tools/engines/main.ts', import.meta.url), rest),
   },
+  chaos: {
+    summary: 'break a city under load in every way that is known: chaos [--embedded] [--faults a,b] [--rounds N] [--seed S] [--minutes M]',
+    run: async (rest) => (await import('./program/commands/tool.ts')).runTool(new URL('../tests/chaos/main.ts', import.meta.url), rest),
+  },
   'run-tests': {
     summary: 'run all tests (what `npm test` does)',
     run: async (rest) => (await import('./program/commands/run-tests.ts')).runTests(rest),

@@ -56,6 +56,8 @@ export interface CityOptions {
   riders?: { count: number; token(email: string): Promise<string>; pace?: Pace };
   nearField?: { host?: string; port?: number };
   rhythm?: Rhythm;
+  /** Vehicles that a person has opened stand still, instead of riding by themselves to the next bay. */
+  standsStill?: boolean;
   /** Told what went wrong; the city goes on. */
   onTrouble?: (trouble: string, error: unknown) => void;
 }
@@ -270,7 +272,7 @@ class City implements RunningCity {
 
   /** A person's vehicle rides by itself to the next bay and waits there, so that a demo needs no wheels. */
   #unlocked(vehicle: SimulatedVehicle, bookingId: string): void {
-    if (this.#ours.has(bookingId)) return;
+    if (this.#ours.has(bookingId) || this.#options.standsStill) return;
     const { position } = vehicle.state;
     const [next] = this.#baysFor(vehicle.type).map((bay) => ({ bay, metres: metresBetween(position, bay.position) })).filter(({ metres }) => metres >= shortestHumanRideMetres).sort((a, b) => a.metres - b.metres);
     if (next) vehicle.rideTo(next.bay.position, humanStartsAfterMs);
