@@ -19,9 +19,14 @@ export interface DemoOptions {
 const loopback = /^(::1|127\.\d+\.\d+\.\d+|::ffff:127\.\d+\.\d+\.\d+)$/;
 const loopbackHost = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 
-/** From this machine, by its own name (a page of a rebound name is not), and not through a proxy. */
-function isLocal(request: FastifyRequest): boolean {
-  return loopback.test(request.socket.remoteAddress ?? '') && loopbackHost.test(request.headers.host ?? '') && request.headers['x-forwarded-for'] === undefined;
+/** What proxies add, each kind at least one of. */
+const proxyHeaders = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip', 'forwarded', 'via', 'cf-connecting-ip', 'true-client-ip'];
+
+/** From this machine, by its own name (a page of a rebound name is not), and neither through a proxy nor by a page of another site. */
+function isLocal({ socket, headers }: FastifyRequest): boolean {
+  const { origin } = headers;
+  const fromPage = origin !== undefined && !(URL.canParse(origin) && loopbackHost.test(new URL(origin).host));
+  return loopback.test(socket.remoteAddress ?? '') && loopbackHost.test(headers.host ?? '') && !fromPage && proxyHeaders.every((name) => headers[name] === undefined);
 }
 
 /** A sandbox card that always works, unless the account has a payment method. */

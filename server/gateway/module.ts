@@ -5,6 +5,7 @@ import { importJWK, type CryptoKey } from 'jose';
 import { defineModule, type ModuleContext } from '../module.ts';
 import { paymentContract } from '../services/payment/contract.ts';
 import { userContract } from '../services/user/contract.ts';
+import { Problem } from '../wire/problem.ts';
 import { serveApp } from './app-files.ts';
 import { Authenticator } from './authentication.ts';
 import { gatewayContract } from './contract.ts';
@@ -17,6 +18,7 @@ import { openLimiter } from './limits.ts';
 import { openApiDocument } from './openapi.ts';
 import { OpenStreams } from './operations.ts';
 import { openRefusals } from './refusals.ts';
+import { sameText } from './same-text.ts';
 import { publicOperations } from './routes.ts';
 import { createServer, servePages, SilentConnections } from './server.ts';
 
@@ -44,7 +46,14 @@ type Server = Awaited<ReturnType<typeof createServer>>['server'];
 function servePlatformRoutes(server: Server, { metrics, isReady, configuration }: ModuleContext, publicUrl: string): void {
   server.get('/health/live', async () => ({ status: 'live' }));
   server.get('/health/ready', async (_request, reply) => reply.code(isReady() ? 200 : 503).header('cache-control', 'no-store').send({ status: isReady() ? 'ready' : 'starting' }));
-  server.get('/metrics', async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.scrape()));
+  const { MOBILITY_METRICS_TOKEN: metricsToken, demo } = configuration;
+  // They tell how many people ride and where the limits are: not for everybody who reaches the one door.
+  if (demo || metricsToken) {
+    server.get('/metrics', async (request, reply) => {
+      if (metricsToken && !sameText(request.headers.authorization ?? '', `Bearer ${metricsToken}`)) throw new Problem('unauthenticated');
+      return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.scrape());
+    });
+  }
   // What the rider app has to know before anybody signs in.
   server.get('/app-configuration.json', async (_request, reply) => reply.header('cache-control', 'no-cache').send({ mapStyleUrl: configuration.MOBILITY_MAP_STYLE_URL }));
   let document: string | undefined;

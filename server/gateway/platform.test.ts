@@ -19,9 +19,10 @@ import { Problem } from '../wire/problem.ts';
 
 let gateway: TestGateway;
 let production: TestGateway;
+const metricsToken = 'a-token-of-the-scraper';
 beforeAll(async () => {
   gateway = await startGateway({ MOBILITY_LIMIT_PER_CLIENT: '20', MOBILITY_LIMIT_PER_USER: '5' });
-  production = await startGateway({ MOBILITY_MODE: 'production', MOBILITY_PUBLIC_URL: 'https://rides.example', MOBILITY_CORS_ORIGINS: 'https://partner.example', MOBILITY_TRUSTED_PROXIES: '127.0.0.1,::1', MOBILITY_LIMIT_PER_CLIENT: '3' });
+  production = await startGateway({ MOBILITY_MODE: 'production', MOBILITY_PUBLIC_URL: 'https://rides.example', MOBILITY_CORS_ORIGINS: 'https://partner.example', MOBILITY_TRUSTED_PROXIES: '127.0.0.1,::1', MOBILITY_LIMIT_PER_CLIENT: '3', MOBILITY_METRICS_TOKEN: metricsToken });
 });
 afterAll(async () => {
   await gateway.stop();
@@ -111,11 +112,23 @@ test('GATEWAY-10: outside demo mode the identity provider has one name, whatever
   expect(JSON.parse(text)).toMatchObject({ issuer: 'https://rides.example/oidc', token_endpoint: 'https://rides.example/oidc/token' });
 });
 
-test('GATEWAY-19: health and metrics need no token and do not count', async () => {
+test('GATEWAY-19: in demo mode health and metrics need no token and do not count', async () => {
   for (let round = 0; round < 30; round++) expect((await gateway.call('GET', '/health/live')).status).toBe(200);
   expect((await gateway.call('GET', '/health/ready')).status).toBe(200);
   const metrics = await (await gateway.call('GET', '/metrics')).text();
   expect(metrics).toMatch(/http_request_seconds_count\{operation="user.getProfile",status="429"\} \d+/);
+});
+
+test('GATEWAY-19: in production metrics are for the scraper alone', async () => {
+  for (const token of [undefined, 'another-token-of-nobody', `${metricsToken}x`, metricsToken.slice(0, -1)]) {
+    const response = await production.call('GET', '/metrics', token === undefined ? {} : { token });
+    expect(response.status).toBe(401);
+    expect(await response.text()).not.toContain('http_request');
+  }
+  expect(await (await production.call('GET', '/metrics', { token: metricsToken })).text()).toContain('process_cpu');
+  const closed = await startGateway({ MOBILITY_MODE: 'production', MOBILITY_PUBLIC_URL: 'https://rides.example' });
+  expect((await closed.call('GET', '/metrics')).status).toBe(404);
+  await closed.stop();
 });
 
 interface OpenApi {

@@ -17,7 +17,18 @@ export interface ServerOptions extends Omit<OperationServices, 'answerHeaders'> 
   /** Proxies whose X-Forwarded-For is believed; none, and the header is ignored. */
   trustedProxies: readonly string[];
   security: SecurityOptions;
+  timeouts?: Timeouts;
 }
+
+/** How long a connection may take over a request; who is slower on purpose keeps a socket from others. */
+export interface Timeouts {
+  headersMs: number;
+  requestMs: number;
+  /** How often connections are held against these. */
+  checkMs: number;
+}
+
+const defaultTimeouts: Timeouts = { headersMs: 15_000, requestMs: 60_000, checkMs: 5_000 };
 
 export type NotFoundHandler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply;
 
@@ -38,14 +49,16 @@ function addJsonParser(server: FastifyInstance): void {
 
 /** A server with the public operations, that does not listen yet. */
 export async function createServer(options: ServerOptions): Promise<{ server: FastifyInstance; notFound: NotFoundHandler }> {
-  const { logger, operations } = options;
+  const { logger, operations, timeouts = defaultTimeouts } = options;
   const server = fastify({
+    // No lenient parsing: a proxy before us and we have to agree on where a request ends.
+    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkMs, insecureHTTPParser: false, maxHeaderSize: 16 * 1024 },
     genReqId: (request) => requestIdOf(request.headers['x-request-id']),
     requestIdHeader: false,
     bodyLimit: defaultBodyLimitBytes,
     trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     forceCloseConnections: 'idle',
-    requestTimeout: 60_000,
+    requestTimeout: timeouts.requestMs,
     routerOptions: { maxParamLength: 500, ignoreTrailingSlash: false },
     frameworkErrors: (error, request, reply) => void sendProblem((reply as FastifyReply).header('x-request-id', request.id), error.code === 'FST_ERR_BAD_URL' ? new Problem('invalid-request', 'The path is not valid') : toProblem(error), request.id),
   });

@@ -30,6 +30,7 @@ export const settings = {
   MOBILITY_TRUSTED_PROXIES: setting(list.default([]), 'addresses or networks of proxies whose X-Forwarded-For is believed, comma-separated; it is ignored without'),
   MOBILITY_LIMIT_PER_USER: setting(z.coerce.number().int().min(1).default(600), 'requests a minute for one user'),
   MOBILITY_LIMIT_PER_CLIENT: setting(z.coerce.number().int().min(1).default(120), 'requests a minute without a token, for one address'),
+  MOBILITY_METRICS_TOKEN: setting(z.string().min(16).optional(), 'bearer token of the scraper of the gateway\'s /metrics; without it they are open in demo mode, and not served in production', true),
   MOBILITY_TOKEN: setting(z.string().min(1).optional(), 'bearer token of commands that call a running program; without it they ask for a demo token', true),
   MOBILITY_LOG_LEVEL: setting(z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('warn'), 'least severity that is logged'),
   MOBILITY_VEHICLES: setting(z.coerce.number().int().min(0).max(50_000).default(500), 'demo: simulated vehicles in Frankfurt'),

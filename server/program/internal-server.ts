@@ -29,10 +29,12 @@ export async function openInternalServer(running: RunningProcess, host: string, 
   server.get('/health/ready', (_request, reply) => reply.status(running.isReady() ? 200 : 503).send({ status: running.isReady() ? 'ready' : 'starting' }));
   server.get('/metrics', async (_request, reply) => reply.type('text/plain').send(await running.ports.metrics.scrape()));
   server.post<{ Params: { module: string; operation: string } }>('/call/:module/:operation', async (request, reply) => {
-    const { caller } = await verifyPeer(running.ports.keys, request.headers.authorization);
+    const { caller } = await verifyPeer(running.ports.keys, request.headers.authorization, request.params);
     const served = running.served(request.params.module);
-    if (!served?.contract.operations[request.params.operation]) throw new Problem('not-found', 'this process does not serve that');
-    const { uploads, ...envelope } = Envelope.parse(request.body);
+    if (!served || !Object.hasOwn(served.contract.operations, request.params.operation)) throw new Problem('not-found', 'this process does not serve that');
+    const read = Envelope.safeParse(request.body);
+    if (!read.success) throw new Problem('invalid-request', 'this is no call', { cause: read.error });
+    const { uploads, ...envelope } = read.data;
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     const idempotencyKey = request.headers['idempotency-key'];

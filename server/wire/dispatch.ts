@@ -15,6 +15,7 @@ import {
   type Upload,
 } from './contract.ts';
 import { Problem, type ProblemDocument } from './problem.ts';
+import { unusableText } from './text.ts';
 
 /** A request that nobody has looked at yet. */
 export interface RawRequest {
@@ -31,16 +32,19 @@ export type Dispatch = (operationName: string, request: RawRequest, options: Cal
 
 const neverAborted = new AbortController().signal;
 
+const pointerTo = (part: string, path: readonly PropertyKey[]): string => `/${part}${path.map((segment) => `/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')}`;
+
 /** @throws Problem `invalid-request`, with a JSON pointer for each wrong member */
 function parse(schema: z.ZodType | undefined, value: unknown, part: string): unknown {
   if (!schema) return undefined;
+  const unusable = unusableText(value);
+  if (unusable) {
+    throw new Problem('invalid-request', `The ${part} of the request has a text that is no text`, { errors: [{ pointer: pointerTo(part, unusable.slice(0, 20)), message: 'Has the character U+0000, or half of one' }] });
+  }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new Problem('invalid-request', `The ${part} of the request is not as described`, {
-    errors: parsed.error.issues.slice(0, 20).map((issue) => ({
-      pointer: `/${part}${issue.path.map((segment) => `/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')}`,
-      message: issue.message,
-    })),
+    errors: parsed.error.issues.slice(0, 20).map((issue) => ({ pointer: pointerTo(part, issue.path), message: issue.message })),
   });
 }
 
@@ -56,7 +60,7 @@ export function localDispatch(
   { checkAnswers = false }: { checkAnswers?: boolean } = {},
 ): Dispatch {
   return async (operationName, request, options) => {
-    const operation = contract.operations[operationName];
+    const operation = Object.hasOwn(contract.operations, operationName) ? contract.operations[operationName] : undefined;
     const handler = handlers[operationName] as AnyHandler | undefined;
     if (!operation || !handler) throw new Error(`module ${contract.module} does not serve ${operationName}`);
     if (operation.idempotent && !options.idempotencyKey) throw new Problem('idempotency-key-missing');
@@ -82,8 +86,8 @@ export function localDispatch(
   };
 }
 
-/** Headers of a call between processes. */
-export type PeerHeaders = (options: CallOptions) => Promise<Record<string, string>>;
+/** Headers of a call between processes, good for this call alone. */
+export type PeerHeaders = (options: CallOptions, called: { module: string; operation: string }) => Promise<Record<string, string>>;
 
 /**
  * Dispatches to a module in another process, over kept-alive HTTP connections.
@@ -97,7 +101,7 @@ export function remoteDispatch(module: string, baseUrl: string, headersFor: Peer
     try {
       response = await fetch(`${baseUrl}/call/${module}/${operationName}`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', ...(await headersFor(options)) },
+        headers: { 'content-type': 'application/json', ...(await headersFor(options, { module, operation: operationName })) },
         body: JSON.stringify({ params: request.params, query: request.query, body: request.body, uploads }),
         signal,
       });

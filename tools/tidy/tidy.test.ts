@@ -8,12 +8,15 @@ import { longFiles, longFunctions } from './length.ts';
 import { reachesOut } from './outside-world.ts';
 import { emptyNames, machinePaths, missingRooms } from './places.ts';
 import { compareRules, skippedTests, testsOf } from './tests-and-rules.ts';
+import { threatsOf } from './threats.ts';
 import { unitlessNumbers } from './units.ts';
 
 const paths = filesBelow('.');
 const sources = sourceFiles();
 const isProse = /\.(md|json|ya?ml|sql|sh|svg)$|(^|\/)\.ci\/run$/;
 const readmes = () => new Map(paths.filter((path) => /^(server|simulator|edge|libs)\/(.+\/)?README\.md$/.test(path)).map((path) => [path, readText(path)]));
+/** Which of those need tests of their own, threats.test.ts says. */
+const threats = () => threatsOf(readText('docs/security/threat-model.md')).map(({ number }) => number);
 
 test('files are short', () => {
   expect(unexcused(longFiles(sources), longFileExceptions)).toEqual([]);
@@ -32,7 +35,7 @@ test('no test is skipped, none hides others', () => {
 });
 
 test('every numbered rule has a test, every number in a test is a rule', () => {
-  expect(compareRules(readmes(), sources.flatMap(testsOf))).toEqual({ withoutTest: [], unknown: [], twice: [] });
+  expect(compareRules(readmes(), sources.flatMap(testsOf), threats())).toEqual({ withoutTest: [], unknown: [], twice: [] });
 });
 
 test('time, randomness and settings come in from outside', () => {

@@ -30,6 +30,8 @@ export class PostgresAdapter implements Adapter {
 
   async #findBy(column: 'id' | 'uid' | 'user_code', value: string): Promise<AdapterPayload | undefined> {
     const sql = this.#sql;
+    // Ids of ours are letters and digits; PostgreSQL would refuse this one with an error.
+    if (value.includes('\0')) return undefined;
     const [row] = await sql<{ payload: AdapterPayload; consumedAt: Date | null }[]>`
       select payload, consumed_at from oidc_records
       where model = ${this.#model} and ${sql(column)} = ${value} and (expires_at is null or expires_at > ${new Date()})`;

@@ -1,11 +1,12 @@
 /** Hands requests under `/oidc` to the identity provider, and serves the page to sign in. */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errors, type Provider } from 'oidc-provider';
 import type { Client } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { userContract } from '../../services/user/contract.ts';
 import { clientKey, type Limiter } from '../limits.ts';
+import { sameText } from '../same-text.ts';
 import { expiredPage, localeOf, type SignInFailure, signInPage } from './pages.ts';
 
 export interface MountOptions {
@@ -45,11 +46,6 @@ async function forward(request: FastifyRequest, reply: FastifyReply, options: Mo
 }
 
 const csrfTokenOf = (secret: string, uid: string): string => createHmac('sha256', secret).update(`sign-in:${uid}`).digest('base64url');
-
-function sameText(left: string, right: string): boolean {
-  const [a, b] = [Buffer.from(left), Buffer.from(right)];
-  return a.length === b.length && timingSafeEqual(a, b);
-}
 
 function failureOf(error: unknown): SignInFailure {
   if (!(error instanceof Problem)) throw error;

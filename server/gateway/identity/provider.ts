@@ -80,6 +80,10 @@ async function livingAccount(user: IdentityOptions['user'], accountId: string) {
 function features(): ProviderConfiguration['features'] {
   return {
     devInteractions: { enabled: false },
+    // Our app and machines use none of these: what is not there cannot be attacked.
+    dPoP: { enabled: false },
+    pushedAuthorizationRequests: { enabled: false },
+    userinfo: { enabled: false },
     clientCredentials: { enabled: true },
     revocation: { enabled: true },
     rpInitiatedLogout: {
@@ -103,13 +107,15 @@ async function configurationOf(options: IdentityOptions): Promise<ProviderConfig
   const { keys, user, sql, publicUrl, demo } = options;
   const secure = publicUrl.startsWith('https:');
   const cookie = { httpOnly: true, overwrite: true, signed: true, sameSite: 'lax', secure } as const;
+  // By these names browsers take a cookie over HTTPS only, and the session's not from a neighbouring subdomain either.
+  const names = secure ? { session: '__Host-session', interaction: '__Secure-interaction', resume: '__Secure-resume' } : undefined;
   const { privateJwk } = await keys.signingKey('tokens', 'ES256');
   const appOrigins = (await clientsOf(options)).flatMap((client) => client.redirect_uris ?? []).map((uri) => new URL(uri).origin);
   return {
     adapter: (model: string) => new PostgresAdapter(sql, model),
     clients: await clientsOf(options),
     jwks: { keys: [privateJwk as never] },
-    cookies: { keys: [await keys.secret('cookies')], long: cookie, short: cookie },
+    cookies: { keys: [await keys.secret('cookies')], long: cookie, short: cookie, ...(names && { names }) },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     responseTypes: ['code'],

@@ -8,6 +8,7 @@ import { openInternalServer } from '../internal-server.ts';
 import { openPorts } from '../ports.ts';
 import { startProcess } from '../process.ts';
 import { Progress } from '../progress.ts';
+import { refuseUnsafe } from '../safety.ts';
 
 const stopLimitMs = 10_000;
 
@@ -28,6 +29,7 @@ async function withPorts(configuration: Configuration): Promise<Configuration> {
 export async function runServe(rest: string[]): Promise<number> {
   const { values } = parseArgs({ args: rest, options: { target: { type: 'string', default: 'all' } } });
   const configuration = await withPorts(readConfiguration(process.env));
+  refuseUnsafe(configuration);
   const selected = modulesOfTarget(values.target);
   const names = new Set(selected.map((module) => module.name));
   const progress = new Progress(process.stderr);
