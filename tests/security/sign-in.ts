@@ -61,7 +61,7 @@ export async function signInFlow({ url }: Pick<World, 'url'>) {
       client_id: 'rider-app', response_type: 'code', redirect_uri: `${url}/callback`, scope: 'openid offline_access profile bookings', state: 'a-state', resource: apiResource,
       code_challenge: challenge, code_challenge_method: 'S256', ...changes,
     };
-    return `/oidc/auth?${new URLSearchParams(Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined))}`;
+    return `/oidc/auth?${new URLSearchParams(Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined)).toString()}`;
   };
   const askForTokens = async (fields: Record<string, string>): Promise<{ status: number; tokens: Tokens }> => {
     const response = await fetch(`${url}/oidc/token`, { method: 'POST', body: new URLSearchParams(fields) });
