@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from 'lmdb';
+import { monotonicMs } from './delivery.ts';
 import type { LogStorage, StoredTopic } from './lmdb-storage.ts';
 import { isGone, thisProcess } from './process-identity.ts';
 
@@ -24,9 +25,6 @@ export interface Share {
   owesOne: boolean;
   generation: number;
 }
-
-/** The machine's monotonic clock: the same in all its processes, and no change of the date moves it. */
-export const monotonicMs = (): number => Number(process.hrtime.bigint() / 1_000_000n);
 
 /**
  * Who reads what: the members of the groups and the partitions that each one holds, in LMDB. All of

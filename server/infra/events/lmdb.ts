@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system.ts';
 import type { Logger } from '../observability/port.ts';
+import { defaultDeliverySettings } from './delivery.ts';
 import { Membership } from './lmdb-membership.ts';
 import { type EncodedEvent, LogStorage } from './lmdb-storage.ts';
 import { LmdbSubscription, type SubscriptionSettings } from './lmdb-subscription.ts';
@@ -52,7 +53,7 @@ class LmdbEventLog implements EventLog {
 
   constructor(options: LmdbEventLogOptions) {
     const { folder, partitions = 8, clock = systemClock(), logger, pollIntervalMs = 100, retentionMs = {} } = options;
-    const { leaseMs = 10_000, maximumAttempts = 12, retryPauseMs = 100, maximumRetryPauseMs = 60_000 } = options;
+    const { leaseMs = 10_000, maximumAttempts, retryPauseMs, maximumRetryPauseMs } = { ...defaultDeliverySettings, ...options };
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > 65_535) throw new RangeError(`partitions must be a whole number from 1 to 65535, not ${partitions}`);
     this.#storage = new LogStorage(folder, partitions);
     this.#membership = new Membership(this.#storage, leaseMs);
