@@ -20,6 +20,8 @@ export interface Launch {
   user?: string;
   /** Whether it answers. Asked again until it does; may throw meanwhile. */
   isReady(): Promise<boolean>;
+  /** How long it may take until it does. A minute unless given. */
+  readyWithinMs?: number;
   /** Settings of the program that lead to it: `{ MOBILITY_REDIS_URL: … }`. */
   settings: Record<string, string>;
 }
@@ -92,7 +94,7 @@ export async function endProcess(processId: number): Promise<void> {
 }
 
 async function untilReady(name: string, launch: Launch, hasEnded: () => boolean, logFile: string): Promise<void> {
-  const deadline = performance.now() + readyWithinMs;
+  const deadline = performance.now() + (launch.readyWithinMs ?? readyWithinMs);
   let lastError: unknown;
   while (!hasEnded() && performance.now() < deadline) {
     const ready = await launch.isReady().catch((error: unknown) => {

@@ -1,6 +1,7 @@
 /** Every engine that `up` starts, in the order in which it does. */
 import type { Engine } from './engine.ts';
+import { kafka } from './kafka.ts';
 import { postgres } from './postgres.ts';
 import { redis } from './redis.ts';
 
-export const engines: readonly Engine[] = [postgres, redis];
+export const engines: readonly Engine[] = [postgres, redis, kafka];
