@@ -20,6 +20,7 @@ import type { Admission } from '../server/iot/broker.ts';
 import { type Asker, type Desk, DeviceCore } from '../server/iot/core.ts';
 import type { Registry, Standing } from '../server/iot/registry.ts';
 import { openWorkers } from '../server/iot/workers.ts';
+import { readConfiguration } from '../server/program/configuration.ts';
 import { type LoadAuthority, makeLoadAuthority } from './connections/certificates.ts';
 import type { ClientsResult, ClientsRun, ClientsStart } from './connections/clients.ts';
 
@@ -123,7 +124,7 @@ async function brokerBytes(clients: readonly ChildProcess[], authority: LoadAuth
   const core = new CredulousCore({ database, clock, logger, metrics: prometheusMetrics(), registry: credulousRegistry, answer: () => undefined });
   const material = { keyPem: authority.brokerKeyPem, certificatePem: authority.brokerCertificatePem, authorityPem: authority.authorityPem, ticketKeys: Buffer.alloc(48, 7) };
   const broker = await openWorkers({
-    count: workers, core, logger, port: 0, begin: () => ({ host: '0.0.0.0', material, unlockKeys: Buffer.from('{"keys":[]}'), home, logLevel: 'warn', clockOffsetMs: 0 }),
+    count: workers, core, logger, port: 0, begin: () => ({ host: '0.0.0.0', material, unlockKeys: Buffer.from('{"keys":[]}'), configuration: readConfiguration({ MOBILITY_HOME: home }) }),
   });
   const bytes = await hold(clients, { port: broker.port, kind: 'broker' }, await brokerProcesses());
   const { refused } = await core.statistics();

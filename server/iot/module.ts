@@ -89,7 +89,7 @@ async function openListener(context: ModuleContext, parts: { core: DeviceCore; r
   const desk = core.desk();
   const workers = configuration.MOBILITY_IOT_WORKERS === 0 ? undefined : await openWorkers({
     count: configuration.MOBILITY_IOT_WORKERS, core, logger, port,
-    begin: () => ({ ...begin(), home: configuration.MOBILITY_HOME, logLevel: configuration.MOBILITY_LOG_LEVEL, clockOffsetMs: configuration.MOBILITY_CLOCK_OFFSET_SECONDS * 1000 }),
+    begin: () => ({ ...begin(), configuration }),
   });
   desk.broker = workers ? undefined : await openBroker({ ...begin(), core: desk, port, shared: false, clock, logger, events });
   const broker = workers ?? desk.broker;

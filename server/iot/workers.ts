@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../infra/observability/port.ts';
+import type { ModuleContext } from '../module.ts';
 import type { Broker } from './broker.ts';
 import type { Desk, DeviceCore } from './core.ts';
 import type { Peer, TlsMaterial } from './door.ts';
@@ -16,10 +17,8 @@ export interface WorkerStart {
   port: number;
   material: TlsMaterial;
   unlockKeys: Uint8Array;
-  /** MOBILITY_HOME: the event log lies there. */
-  home: string;
-  logLevel: string;
-  clockOffsetMs: number;
+  /** Where the event log is. */
+  configuration: ModuleContext['configuration'];
 }
 
 export interface WorkersOptions {

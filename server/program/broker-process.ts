@@ -1,12 +1,12 @@
 /** One of several broker processes, started by the IoT core with MOBILITY_IOT_WORKERS: opens the adapters that a broker needs. */
-import { join } from 'node:path';
 import { systemClock } from '../infra/clock/system.ts';
-import { openLmdbEventLog } from '../infra/events/lmdb.ts';
 import { pinoLogger } from '../infra/observability/pino.ts';
 import { serveBroker } from '../iot/worker.ts';
+import { openEventLog } from './event-log.ts';
 
-serveBroker(async ({ home, logLevel, clockOffsetMs }) => {
-  const clock = systemClock(clockOffsetMs);
-  const logger = pinoLogger(logLevel);
-  return { clock, logger, events: await openLmdbEventLog({ folder: join(home, 'events'), clock, logger }) };
+serveBroker(async ({ configuration }) => {
+  const clock = systemClock(configuration.MOBILITY_CLOCK_OFFSET_SECONDS * 1000);
+  const logger = pinoLogger(configuration.MOBILITY_LOG_LEVEL);
+  // Old events are removed by the process that started this one.
+  return { clock, logger, events: await openEventLog({ configuration: { ...configuration, MOBILITY_EVENT_RETENTION: {} }, clock, logger }) };
 });

@@ -5,7 +5,6 @@ import type { Blobs } from '../infra/blobs/port.ts';
 import type { Cache } from '../infra/cache/port.ts';
 import type { Clock } from '../infra/clock/port.ts';
 import { systemClock } from '../infra/clock/system.ts';
-import { openLmdbEventLog } from '../infra/events/lmdb.ts';
 import type { EventLog } from '../infra/events/port.ts';
 import { fileKeys } from '../infra/keys/files.ts';
 import type { Keys } from '../infra/keys/port.ts';
@@ -19,6 +18,7 @@ import { openPostgresSeries } from '../infra/series/postgres.ts';
 import { type DatabaseAccess, databaseAccess } from '../infra/sql/access.ts';
 import { startEmbeddedPostgres } from '../infra/sql/embedded.ts';
 import type { Configuration } from './configuration.ts';
+import { openEventLog } from './event-log.ts';
 import { openCache } from './stores.ts';
 
 /** The ports of a process, open. */
@@ -53,7 +53,7 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
     ? undefined
     : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger, onLost: endWithoutDatabase });
   const database = databaseAccess(configuration.MOBILITY_DATABASE_URL ?? embedded?.url ?? '', keys);
-  const events = await openLmdbEventLog({ folder: join(home, 'events'), clock, logger, retentionMs: Object.fromEntries(Object.entries(configuration.MOBILITY_EVENT_RETENTION).map(([topic, hours]) => [topic, hours * 3_600_000])) });
+  const events = await openEventLog({ configuration, clock, logger });
   const kv = await openLmdbKeyValueStore({ folder: join(home, 'kv'), clock });
   const blobs = await openFileBlobs({ folder: join(home, 'blobs') });
   const cache = await openCache({ configuration, clock, logger, metrics });

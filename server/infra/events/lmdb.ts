@@ -6,6 +6,7 @@ import { defaultDeliverySettings } from './delivery.ts';
 import { Membership } from './lmdb-membership.ts';
 import { type EncodedEvent, LogStorage } from './lmdb-storage.ts';
 import { LmdbSubscription, type SubscriptionSettings } from './lmdb-subscription.ts';
+import { checkReading, checkSubscription, checkTopic } from './names.ts';
 import type { CloudEvent, EventLog, SubscribeOptions, Subscription } from './port.ts';
 
 export interface LmdbEventLogOptions extends Partial<SubscriptionSettings> {
@@ -27,8 +28,6 @@ interface PendingAppend {
   reject(error: unknown): void;
 }
 
-const topicName = /^[a-z0-9][a-z0-9.-]{0,199}$/;
-const groupName = /^[a-z0-9][a-z0-9._-]{0,199}$/;
 const maximumEventsPerTransaction = 10_000;
 const trimmedPerTransaction = 1000;
 const leastRetentionPauseMs = 100;
@@ -119,11 +118,7 @@ class LmdbEventLog implements EventLog {
 
   subscribe(options: SubscribeOptions): Subscription {
     this.#mustBeOpen();
-    options.topics.forEach(checkTopic);
-    if (!groupName.test(options.group)) throw new RangeError(`not a name of a group: ${JSON.stringify(options.group)}`);
-    for (const [name, value] of Object.entries({ maximumBatch: options.maximumBatch ?? 1, concurrency: options.concurrency ?? 1, ahead: options.ahead ?? 1 })) {
-      if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} must be a whole number above 0, not ${value}`);
-    }
+    checkSubscription(options);
     const subscription = new LmdbSubscription(options, {
       storage: this.#storage, membership: this.#membership, settings: this.#settings, clock: this.#clock, logger: this.#logger,
       appended: (topic) => this.#wake(topic),
@@ -162,9 +157,7 @@ class LmdbEventLog implements EventLog {
   async read(topic: string, partition: number, offset: number, limit: number): Promise<{ offset: number; event: CloudEvent }[]> {
     this.#mustBeOpen();
     checkTopic(topic);
-    if (!(Number.isInteger(partition) && partition >= 0 && partition < this.partitions(topic))) throw new RangeError(`${topic} has ${this.partitions(topic)} partitions, none with the number ${partition}`);
-    if (!Number.isSafeInteger(offset) || offset < 0) throw new RangeError(`an offset is a whole number from 0 on, not ${offset}`);
-    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`limit must be a whole number above 0, not ${limit}`);
+    checkReading(topic, this.partitions(topic), { partition, offset, limit });
     const stored = this.#storage.topic(topic);
     return stored ? this.#storage.read(stored, partition, offset, limit) : [];
   }
@@ -243,10 +236,6 @@ class LmdbEventLog implements EventLog {
   #mustBeOpen(): void {
     if (this.#closed) throw new Error('the event log is closed');
   }
-}
-
-function checkTopic(topic: string): void {
-  if (!topicName.test(topic)) throw new RangeError(`a topic has lower case letters, digits, dots and dashes, not ${JSON.stringify(topic)}`);
 }
 
 function encode(event: CloudEvent): EncodedEvent {

@@ -2,8 +2,9 @@
  * The event bus: a partitioned, durable log.
  *
  * Promises:
- * - events that `append` has resolved for survive a power cut; what one call appends is there whole or
- *   not at all;
+ * - events that `append` has resolved for survive a power cut; what one call appends for one key is there
+ *   whole or not at all. When a call fails or its process is killed, some of its keys may have their events
+ *   and others not: who appends again gives the same ids, and who handles knows them again;
  * - events with the same key are handed over in the order in which they were appended;
  * - every consumer group is given every event at least once; a handler that threw is given the batch
  *   again, with growing pauses, and after a second failure ever fewer events at once, until the event
@@ -58,7 +59,7 @@ export interface Subscription {
 export interface EventLog {
   /**
    * @param topic `bookings`; created when it does not exist
-   * @throws RangeError, TypeError for what is no topic or no event; nothing was appended then
+   * @throws RangeError, TypeError for what is no topic or no event, or is larger than the log takes; nothing was appended then
    */
   append(topic: string, events: readonly CloudEvent[]): Promise<void>;
   subscribe(options: SubscribeOptions): Subscription;
