@@ -36,6 +36,10 @@ const commands: Record<string, Command> = {
     summary: 'pack a folder, sign and store it for vehicles: bundle FOLDER --kind firmware|models|zones --version X.Y.Z',
     run: async (rest) => (await import('./program/commands/bundle.ts')).runBundle(rest, process),
   },
+  keys: {
+    summary: 'make every signing key and secret of an installation, for a secret store: keys FOLDER',
+    run: async (rest) => (await import('./program/commands/keys.ts')).runKeys(rest, process.stdout),
+  },
   bench: {
     summary: 'run a benchmark and print its figures: bench NAME',
     run: async (rest) => (await import('./program/commands/bench.ts')).runBench(rest),
