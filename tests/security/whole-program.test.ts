@@ -6,5 +6,6 @@ import { afterAll } from 'vitest';
 import { closeWorld } from './world.ts';
 import './tokens.ts';
 import './ownership.ts';
+import './wire.ts';
 
 afterAll(closeWorld);

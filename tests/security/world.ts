@@ -69,7 +69,7 @@ async function open(): Promise<World> {
   });
   endWatching();
   const url = `http://localhost:${port}`;
-  const sql = postgres(process.ports.databaseUrl, { max: 2, onnotice: () => undefined, types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } } }) as unknown as postgres.Sql;
+  const sql = postgres(process.ports.database.url, { max: 2, onnotice: () => undefined, types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } } }) as unknown as postgres.Sql;
   const body = frankfurt({ vehicles: 60, seed: 7 });
   await process.client(vehicleContract).putCity({ params: { cityId: body.id }, body });
   const scooters = new Set(body.models.filter(({ type }) => type === 'scooter').map(({ id }) => id));
