@@ -8,6 +8,10 @@ const commands: Record<string, Command> = {
     summary: 'start the program: serve [--target=booking,payment | all]',
     run: async (rest) => (await import('./program/commands/serve.ts')).runServe(rest),
   },
+  simulate: {
+    summary: 'demo: payment sandboxes, vehicles and riders for a program in other processes',
+    run: async () => (await import('./program/commands/simulate.ts')).runSimulate(),
+  },
   config: {
     summary: 'print every setting with its default',
     run: async () => (await import('./program/commands/config.ts')).runConfig(process.stdout),

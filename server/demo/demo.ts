@@ -1,7 +1,9 @@
 /** What demo mode adds to the program: provider sandboxes, a seeded city, and its simulator. */
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from '../infra/free-port.ts';
-import type { Configuration } from '../program/configuration.ts';
+import { type Configuration, ConfigurationError } from '../program/configuration.ts';
 import type { Ports } from '../program/ports.ts';
 import type { RunningProcess } from '../program/process.ts';
 import type { Progress } from '../program/progress.ts';
@@ -31,7 +33,7 @@ export async function openDemo(configuration: Configuration, modules: ReadonlySe
   const adyen = configuration.MOBILITY_ADYEN_URL || !modules.has('payments-orchestrator') ? undefined : await startAdyenSandbox({ port: 0, folder: join(folder, 'adyen') });
   if (stripe) Object.assign(configuration, { MOBILITY_STRIPE_URL: stripe.url, MOBILITY_STRIPE_KEY: 'sk_test_sandbox' });
   if (adyen) Object.assign(configuration, { MOBILITY_ADYEN_URL: adyen.url, MOBILITY_ADYEN_KEY: 'sandbox' });
-  const nearFieldPort = configuration.MOBILITY_SIMULATOR && modules.has('iot') ? await freePort() : undefined;
+  const nearFieldPort = configuration.MOBILITY_SIMULATOR && !configuration.MOBILITY_NEAR_FIELD_URL && modules.has('iot') ? await freePort() : undefined;
   if (nearFieldPort) configuration.MOBILITY_NEAR_FIELD_URL = `http://127.0.0.1:${nearFieldPort}`;
 
   return {
@@ -51,4 +53,49 @@ export async function openDemo(configuration: Configuration, modules: ReadonlySe
       await Promise.all([stripe?.close(), adyen?.close()]);
     },
   };
+}
+
+const lookEveryMs = 200;
+
+async function untilDoorIsReady(publicUrl: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${publicUrl}/health/ready`, { signal }).catch(() => undefined);
+    await answer?.body?.cancel();
+    if (answer?.ok) return;
+    await pause(lookEveryMs, undefined, { signal });
+  }
+}
+
+const portOf = (name: string, url: string | undefined): number => {
+  if (!url) throw new ConfigurationError(`${name} has to say where \`mobility simulate\` listens: the address that the platform was given`);
+  return Number(new URL(url).port);
+};
+
+/**
+ * All of it for a platform whose processes are elsewhere: sandboxes and vehicles at the addresses of its configuration.
+ * Resolves when the door is open and the vehicles are awake. @throws ConfigurationError
+ */
+export async function startOutside(configuration: Configuration, { clock, keys, logger }: Pick<Ports, 'clock' | 'keys' | 'logger'>, signal: AbortSignal): Promise<{ close(): Promise<void> }> {
+  const folder = join(configuration.MOBILITY_HOME, 'simulator');
+  const ports = {
+    stripe: portOf('MOBILITY_STRIPE_URL', configuration.MOBILITY_STRIPE_URL),
+    adyen: portOf('MOBILITY_ADYEN_URL', configuration.MOBILITY_ADYEN_URL),
+    nearField: portOf('MOBILITY_NEAR_FIELD_URL', configuration.MOBILITY_NEAR_FIELD_URL),
+  };
+  const open: { close(): Promise<void> }[] = [];
+  const close = async () => {
+    for (const part of open.toReversed()) await part.close();
+  };
+  try {
+    open.push(await startStripeSandbox({ port: ports.stripe, folder: join(folder, 'stripe') }));
+    open.push(await startAdyenSandbox({ port: ports.adyen, folder: join(folder, 'adyen') }));
+    await untilDoorIsReady(configuration.publicUrl, signal);
+    const simulator = await startSimulator({ configuration, clock, keys, logger, folder, seed, nearFieldPort: ports.nearField, patience: signal });
+    open.push(simulator);
+    await Promise.race([simulator.connected(), once(signal, 'abort')]);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { close };
 }

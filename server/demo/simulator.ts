@@ -1,4 +1,5 @@
 /** Wakes the simulator: a vehicle for each that the platform knows, also those that are imported later. */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Configuration } from '../program/configuration.ts';
 import type { Clock } from '../infra/clock/port.ts';
 import type { Keys } from '../infra/keys/port.ts';
@@ -14,6 +15,8 @@ export interface SimulatorOptions {
   folder: string;
   seed: number;
   nearFieldPort: number;
+  /** With it, what does not answer yet is asked again until this aborts: other processes may still be starting. */
+  patience?: AbortSignal;
 }
 
 interface ListedVehicle extends CityVehicle {
@@ -46,6 +49,21 @@ async function riderToken(publicUrl: string, email: string): Promise<string> {
   return ((await response.json()) as { token: string }).token;
 }
 
+const askAgainMs = 500;
+
+/** @throws what the work throws, at once without patience */
+async function patiently<T>({ patience, logger }: SimulatorOptions, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!patience || patience.aborted) throw error;
+      logger.info({ error }, 'the platform does not answer the simulator yet');
+      await pause(askAgainMs);
+    }
+  }
+}
+
 async function fleetOf(api: Api, cityId: string): Promise<ListedVehicle[]> {
   const vehicles: ListedVehicle[] = [];
   let cursor = '';
@@ -57,8 +75,14 @@ async function fleetOf(api: Api, cityId: string): Promise<ListedVehicle[]> {
   return vehicles;
 }
 
+export interface RunningSimulator {
+  /** Resolves when every vehicle was connected once. */
+  connected(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** @returns what stops vehicles and riders */
-export async function startSimulator(options: SimulatorOptions): Promise<{ close(): Promise<void> }> {
+export async function startSimulator(options: SimulatorOptions): Promise<RunningSimulator> {
   const { configuration, clock, logger, folder, seed, nearFieldPort } = options;
   const { publicUrl } = configuration;
   const api = new Api(publicUrl, () => machineToken(options));
@@ -74,10 +98,10 @@ export async function startSimulator(options: SimulatorOptions): Promise<{ close
   }
 
   const city = await startCity({
-    apiUrl: publicUrl, vehicles: await newcomers(), folder, seed, clock, nearField: { port: nearFieldPort },
+    apiUrl: publicUrl, vehicles: await patiently(options, newcomers), folder, seed, clock, nearField: { port: nearFieldPort },
     provision: (vehicleId, csrPem) => api.call<IssuedCertificate>(`/v1/vehicles/${encodeURIComponent(vehicleId)}/device-certificates`, { method: 'POST', body: { csrPem } }),
     claim: (csrPem) => api.call<Omit<IssuedCertificate, 'unlockKeys'>>('/v1/device-claims', { method: 'POST', body: { csrPem, name: 'simulator', validForDays: 1 } }),
-    bundleKeys: await api.call('/v1/bundle-keys'),
+    bundleKeys: await patiently(options, () => api.call('/v1/bundle-keys')),
     ...(configuration.MOBILITY_SIMULATED_RIDERS > 0 && { riders: { count: configuration.MOBILITY_SIMULATED_RIDERS, token: (email: string) => riderToken(publicUrl, email) } }),
     onTrouble: (trouble, error) => logger.info({ error }, trouble),
   });
@@ -85,6 +109,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<{ close
     newcomers().then((vehicles) => city.add(vehicles)).catch((error: unknown) => logger.info({ error }, 'the simulator cannot look for new vehicles'));
   }, lookForCitiesMs);
   return {
+    connected: () => city.connected(),
     async close() {
       clearInterval(looking);
       await city.close();

@@ -4,19 +4,16 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { v7 } from 'uuid';
+import { mainFile, startMobility } from './mobility.ts';
 
-const main = fileURLToPath(new URL('../../server/main.ts', import.meta.url));
-
+/** A platform that runs, in one process or many. */
 export interface Program {
   url: string;
   home: string;
-  process: ChildProcess;
   /** The end of what it has printed, errors included. */
   output(): string;
-  /** SIGTERM. @returns the exit code */
+  /** SIGTERM. @returns the exit code; the first that is not 0 when there are several */
   stop(): Promise<number | null>;
   /** SIGKILL: the power goes. */
   kill(): Promise<void>;
@@ -26,6 +23,12 @@ export interface Program {
   dispose(): Promise<void>;
 }
 
+/** All of it in one process. */
+export interface SingleProgram extends Program {
+  process: ChildProcess;
+  restart(environment?: Record<string, string>): Promise<SingleProgram>;
+}
+
 export interface ProgramOptions {
   environment?: Record<string, string>;
   home?: string;
@@ -33,56 +36,29 @@ export interface ProgramOptions {
   readyTimeoutMs?: number;
 }
 
+/** What every process of a journey starts with, unless it is told otherwise. */
+export const journeyEnvironment: Record<string, string> = {
+  MOBILITY_LOG_LEVEL: 'error', MOBILITY_RIDER_APP: 'false', MOBILITY_VEHICLES: '30', MOBILITY_SIMULATED_RIDERS: '0',
+  MOBILITY_LIMIT_PER_USER: '100000', MOBILITY_LIMIT_PER_CLIENT: '100000',
+};
+
 /** Starts `mobility serve` and waits for its `ready` line. @throws Error with the output when it does not come */
-export async function startProgram(options: ProgramOptions = {}): Promise<Program> {
+export async function startProgram(options: ProgramOptions = {}): Promise<SingleProgram> {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'mobility-journey-')));
-  const environment: Record<string, string> = {
-    PORT: '0', MOBILITY_LOG_LEVEL: 'error', MOBILITY_RIDER_APP: 'false', MOBILITY_VEHICLES: '30', MOBILITY_SIMULATED_RIDERS: '0',
-    MOBILITY_LIMIT_PER_USER: '100000', MOBILITY_LIMIT_PER_CLIENT: '100000', ...options.environment,
-  };
-  const { MOBILITY_TEST_DATABASE_URL: _ofUnitTests, ...inherited } = process.env;
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'serve', ...(options.arguments ?? [])], {
-    env: { ...inherited, ...environment, MOBILITY_HOME: home }, stdio: ['ignore', 'pipe', 'pipe'],
+  const started = await startMobility({
+    arguments: ['serve', ...(options.arguments ?? [])],
+    environment: { PORT: '0', ...journeyEnvironment, ...options.environment, MOBILITY_HOME: home },
+    readyTimeoutMs: options.readyTimeoutMs,
   });
-  let output = '';
-  child.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-8000)));
-  const url = await new Promise<string>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      reject(new Error(`not ready in time: ${output}`));
-    }, options.readyTimeoutMs ?? 60_000);
-    if (child.stdout) {
-      createInterface(child.stdout).on('line', (line) => {
-        output = `${output}${line}\n`.slice(-8000);
-        const ready = /^ready (\S+)/.exec(line);
-        if (!ready?.[1]) return;
-        clearTimeout(timer);
-        resolve(ready[1]);
-      });
-    }
-    child.once('exit', (code) => {
-      clearTimeout(timer);
-      reject(new Error(`the program ended with ${code}: ${output}`));
-    });
-  });
-  const ended = once(child, 'exit') as Promise<[number | null]>;
-  const isRunning = () => child.exitCode === null && child.signalCode === null;
+  const url = started.ready;
   return {
-    url, home, process: child, output: () => output,
-    async stop() {
-      child.kill('SIGTERM');
-      return (await ended)[0];
-    },
-    async kill() {
-      child.kill('SIGKILL');
-      await ended;
-    },
+    url, home, process: started.child,
+    output: () => started.output(),
+    stop: () => started.stop(),
+    kill: () => started.kill(),
     restart: (more = {}) => startProgram({ ...options, home, environment: { ...options.environment, PORT: new URL(url).port, ...more } }),
     async dispose() {
-      if (isRunning()) {
-        child.kill('SIGTERM');
-        await ended;
-      }
+      if (started.isRunning()) await started.stop();
       await rm(home, { recursive: true, force: true, maxRetries: 5 });
     },
   };
@@ -90,7 +66,7 @@ export async function startProgram(options: ProgramOptions = {}): Promise<Progra
 
 /** `mobility import gbfs FOLDER` for a running program. @returns exit code and output */
 export async function importFeed(program: Program, folder: string): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'import', 'gbfs', folder], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', mainFile, 'import', 'gbfs', folder], {
     env: { ...process.env, MOBILITY_TEST_DATABASE_URL: '', PORT: new URL(program.url).port, MOBILITY_HOME: program.home },
   });
   let output = '';

@@ -1,18 +1,25 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
 import type { Keys, SigningKey } from './port.ts';
 
-/** Writes only when there is none; the file is readable by its owner alone. */
+/**
+ * Writes only when there is none; the file is readable by its owner alone. It is there whole or not at all: many
+ * processes may start at this moment, and whoever finds it reads it.
+ */
 async function writeOnce(path: string, text: string): Promise<void> {
+  const unfinished = `${path}.${randomUUID()}`;
+  const file = await open(unfinished, 'wx', 0o600);
   try {
-    const file = await open(path, 'wx', 0o600);
     await file.writeFile(text);
     await file.sync();
-    await file.close();
+    await link(unfinished, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await file.close();
+    await unlink(unfinished);
   }
 }
 
@@ -44,6 +51,8 @@ export async function fileKeys(folder: string): Promise<Keys> {
     },
     async secret(purpose) {
       const path = join(folder, `${purpose.replaceAll(/[^a-z0-9-]/g, '_')}.secret`);
+      const known = await readFile(path, 'utf8').catch(() => undefined);
+      if (known) return known;
       await writeOnce(path, randomBytes(32).toString('base64url'));
       return readFile(path, 'utf8');
     },

@@ -9,14 +9,9 @@ import { openPorts } from '../ports.ts';
 import { startProcess } from '../process.ts';
 import { Progress } from '../progress.ts';
 import { refuseUnsafe } from '../safety.ts';
+import { untilAskedToStop } from '../signals.ts';
 
 const stopLimitMs = 10_000;
-
-/** Resolves with the first signal that asks us to stop. */
-const untilAskedToStop = (): Promise<string> =>
-  new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
-  });
 
 /** Takes a free port where 0 was given: addresses are part of tokens, so they have to be known before anything starts. */
 async function withPorts(configuration: Configuration): Promise<Configuration> {
@@ -33,7 +28,7 @@ export async function runServe(rest: string[]): Promise<number> {
   const selected = modulesOfTarget(values.target);
   const names = new Set(selected.map((module) => module.name));
   const progress = new Progress(process.stderr);
-  const stopped = untilAskedToStop();
+  const { asked } = untilAskedToStop();
   await mkdir(configuration.MOBILITY_HOME, { recursive: true, mode: 0o700 });
 
   // Closed in the reverse order of opening.
@@ -66,7 +61,7 @@ export async function runServe(rest: string[]): Promise<number> {
     if (simulator) open.push({ name: 'simulator', close: () => simulator.close() });
     progress.done();
     process.stdout.write(names.has('gateway') ? `ready ${configuration.publicUrl}\n` : `ready ${values.target}\n`);
-    await stopped;
+    await asked;
   } catch (error) {
     progress.done();
     await closeAll();
