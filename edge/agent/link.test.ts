@@ -1,13 +1,13 @@
 import 'reflect-metadata';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 import { BasicConstraintsExtension, ExtendedKeyUsage, ExtendedKeyUsageExtension, PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { Aedes } from 'aedes';
 import { afterEach, expect, test } from 'vitest';
 import type { Identity } from '../storage/port.ts';
 import { VehicleClock } from './clock.ts';
-import { openClient, type Validity } from './link.ts';
+import { DeviceLink, openClient, type Validity } from './link.ts';
 
 const yearMs = 365 * 86_400_000;
 const signing = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -90,4 +90,26 @@ test('EDGE-32: nothing but the dates is forgiven: another authority, another hos
     const vehicle = await broker(authority, { ...dates, usage: ExtendedKeyUsage.clientAuth });
     for (const identity of [foreign, elsewhere, vehicle]) expect(await outcome(identity, unsure())).toBe('ERR_NOT_THE_BROKER');
   }
+});
+
+test('a link that is cut before the broker has answered leaves no timer behind, which would keep its process alive for half a minute', async () => {
+  const sockets = new Set<Socket>();
+  const silent = createTcpServer((socket) => void sockets.add(socket));
+  await once(silent.listen(0, 'localhost'), 'listening');
+  servers.push(() => new Promise((resolve) => {
+    for (const socket of sockets) socket.destroy();
+    silent.close(() => resolve());
+  }));
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  const told = () => undefined;
+  const link = new DeviceLink({
+    identity: { vehicleId: 'v', brokerUrl: `mqtts://localhost:${(silent.address() as AddressInfo).port}`, certificatePem: '', privateKeyPem: '', authorityPem: '' },
+    subscriptions: [], random: () => 0, validity: sure, events: { connected: told, disconnected: told, message: told, refused: told },
+  });
+  link.connect();
+  await once(silent, 'connection');
+  expect(timers()).toBeGreaterThan(before);
+  link.disconnect();
+  await expect.poll(timers).toBe(before);
 });

@@ -140,9 +140,11 @@ export class DeviceLink {
         () => client.end(true),
       );
     });
-    client.on('message', (topic, payload) => events.message(topic, payload));
+    client.on('message', (topic, payload) => {
+      if (this.#client === client) events.message(topic, payload);
+    });
     client.on('error', (error) => {
-      if (isRefusal(error)) events.refused();
+      if (this.#client === client && isRefusal(error)) events.refused();
     });
     client.on('close', () => this.#closed(client));
   }
@@ -163,8 +165,8 @@ export class DeviceLink {
   }
 }
 
+/** Its listeners stay: one of them is its own, and ends the wait for a connection that is not there yet, which keeps a process alive. */
 function letGo(client: MqttClient): void {
-  client.removeAllListeners();
   client.on('error', () => undefined);
   client.end(true);
 }
