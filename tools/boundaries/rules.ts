@@ -3,7 +3,7 @@ import { type BoundaryRule, isTest } from './boundaries.ts';
 
 /** Folders of modules: each is called through its contract only. */
 const moduleFolder = String.raw`server/(?:gateway|iot|(?:services|orchestrators|intelligence|lake)/[a-z-]+)`;
-const wiring = /^server\/(modules|main)\.ts$|^server\/program\//;
+const wiring = /^server\/(modules|targets|main)\.ts$|^server\/program\//;
 
 export const boundaryRules: readonly BoundaryRule[] = [
   {
@@ -14,7 +14,7 @@ export const boundaryRules: readonly BoundaryRule[] = [
   },
   {
     name: 'only the composition root knows modules',
-    reason: 'Add the module to server/modules.ts; everything else sees contracts.',
+    reason: 'Add the module to server/targets.ts; everything else sees contracts.',
     from: /^(server|simulator|libs|tools)\//, fromNot: new RegExp(`${wiring.source}|${isTest.source}`),
     to: String.raw`/module\.ts$`, toNot: String.raw`^server/module\.ts$`,
     typesAllowed: true,
@@ -42,14 +42,14 @@ export const boundaryRules: readonly BoundaryRule[] = [
     name: 'modules do not know the program that runs them',
     reason: 'What a module needs comes in with its context; only the type of the configuration is known.',
     from: new RegExp(`^${moduleFolder}/|^server/(infra|wire)/`), fromNot: isTest,
-    to: String.raw`^server/(program|main|modules|demo)`,
+    to: String.raw`^server/(program|main|modules|targets|demo)`,
     typesAllowed: true,
   },
   {
     name: 'infra knows no business',
     reason: 'Ports and adapters serve every module alike.',
     from: /^server\/infra\//, fromNot: isTest,
-    to: `^${moduleFolder}/|^server/(module|modules|main)\\.ts$`,
+    to: `^${moduleFolder}/|^server/(module|modules|targets|main)\\.ts$`,
   },
   {
     name: 'the wire knows nobody',
@@ -109,7 +109,7 @@ export const boundaryRules: readonly BoundaryRule[] = [
   {
     name: 'nobody below calls the gateway',
     reason: 'The gateway is the one door to the outside; inside, modules call each other by contract.',
-    from: /^server\/(?!gateway\/|program\/|modules|main|demo).+/, fromNot: isTest,
+    from: /^server\/(?!gateway\/|program\/|modules|targets|main|demo).+/, fromNot: isTest,
     to: '^server/gateway/',
   },
 ];

@@ -8,7 +8,7 @@ if (!place) {
   process.exit(2);
 }
 try {
-  process.stdout.write(`${createModule(repositoryRoot, place).join('\n')}\n\nNow add the module to server/modules.ts, run \`node tools/reference/generate.ts\` and \`npm test\`, and replace the example.\n`);
+  process.stdout.write(`${createModule(repositoryRoot, place).join('\n')}\n\nNow add the module to server/targets.ts, run \`node tools/reference/generate.ts\` and \`npm test\`, and replace the example.\n`);
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);

@@ -1,7 +1,7 @@
 /** `mobility serve`: starts modules, seeds the demo, says when it is ready, and stops cleanly. */
 import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { modules, modulesOfTarget } from '../../modules.ts';
+import { loadModules, moduleNames, modulesOfTarget } from '../../targets.ts';
 import { freePort } from '../../infra/free-port.ts';
 import { type Configuration, readConfiguration } from '../configuration.ts';
 import { openInternalServer } from '../internal-server.ts';
@@ -20,12 +20,12 @@ async function withPorts(configuration: Configuration): Promise<Configuration> {
   return { ...configuration, PORT, publicUrl: configuration.MOBILITY_PUBLIC_URL ?? `http://localhost:${PORT}` };
 }
 
-/** Runs until SIGTERM or SIGINT. @returns the exit code */
+/** Runs until SIGTERM or SIGINT, then ends the process: with 0 when everything was finished in time. */
 export async function runServe(rest: string[]): Promise<number> {
   const { values } = parseArgs({ args: rest, options: { target: { type: 'string', default: 'all' } } });
   const configuration = await withPorts(readConfiguration(process.env));
   refuseUnsafe(configuration);
-  const selected = modulesOfTarget(values.target);
+  const selected = await loadModules(modulesOfTarget(values.target));
   const names = new Set(selected.map((module) => module.name));
   const progress = new Progress(process.stderr);
   const { asked } = untilAskedToStop();
@@ -34,7 +34,10 @@ export async function runServe(rest: string[]): Promise<number> {
   // Closed in the reverse order of opening.
   const open: { name: string; close(): Promise<unknown> }[] = [];
   const closeAll = async () => {
-    for (const part of open.toReversed()) await part.close();
+    for (let part = open.at(-1); part; part = open.at(-1)) {
+      await part.close();
+      open.pop();
+    }
   };
   try {
     const demo = configuration.demo ? await (await import('../../demo/demo.ts')).openDemo(configuration, names, progress) : undefined;
@@ -52,7 +55,7 @@ export async function runServe(rest: string[]): Promise<number> {
       },
     });
     open.push({ name: 'modules', close: () => running.stop() });
-    if (selected.length < modules.length) {
+    if (selected.length < moduleNames.length) {
       const server = await openInternalServer(running, configuration.HOST, configuration.MOBILITY_INTERNAL_PORT);
       open.push({ name: 'internal server', close: () => server.close() });
       process.stdout.write(`internal ${server.listeningOrigin}\n`);
@@ -68,7 +71,12 @@ export async function runServe(rest: string[]): Promise<number> {
     throw error;
   }
   // What does not finish in time is cut off: a restart picks it up, as after a power cut.
-  setTimeout(() => process.exit(1), stopLimitMs).unref();
+  const cutOff = setTimeout(() => {
+    process.stderr.write(`${open.at(-1)?.name ?? 'the process'} did not stop within ${stopLimitMs} ms and is cut off\n`);
+    process.exit(1);
+  }, stopLimitMs);
   await closeAll();
-  return 0;
+  clearTimeout(cutOff);
+  // All is finished and closed: a timer or socket that a library has left behind must not hold the process.
+  process.exit(0);
 }
