@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fileKeys } from '../../infra/keys/files.ts';
 import { databaseAccess } from '../../infra/sql/access.ts';
-import { modulesOfTarget } from '../../modules.ts';
+import { loadModules, modulesOfTarget } from '../../targets.ts';
 import { ConfigurationError, readConfiguration } from '../configuration.ts';
 
 /**
@@ -16,7 +16,7 @@ export async function runPrepare(rest: string[], output: NodeJS.WritableStream):
   if (!url || !new URL(url).username) throw new ConfigurationError('prepare needs MOBILITY_DATABASE_URL with the account that owns the database; an embedded database needs no preparation');
   await mkdir(home, { recursive: true, mode: 0o700 });
   const access = databaseAccess(url, await fileKeys(join(home, 'keys')));
-  for (const { name } of modulesOfTarget(values.target).filter(({ migrations }) => migrations)) {
+  for (const { name } of (await loadModules(modulesOfTarget(values.target))).filter(({ migrations }) => migrations)) {
     await access.prepare(name);
     output.write(`${name}: logs in as ${(await access.loginOf(name)).username}\n`);
   }
