@@ -1,6 +1,5 @@
 /** The ports of a process: embedded adapters, or those that the configuration names. */
 import { join } from 'node:path';
-import { openFileBlobs } from '../infra/blobs/files.ts';
 import type { Blobs } from '../infra/blobs/port.ts';
 import type { Cache } from '../infra/cache/port.ts';
 import type { Clock } from '../infra/clock/port.ts';
@@ -8,7 +7,6 @@ import { systemClock } from '../infra/clock/system.ts';
 import type { EventLog } from '../infra/events/port.ts';
 import { fileKeys } from '../infra/keys/files.ts';
 import type { Keys } from '../infra/keys/port.ts';
-import { openLmdbKeyValueStore } from '../infra/kv/lmdb.ts';
 import type { KeyValueStore } from '../infra/kv/port.ts';
 import { pinoLogger } from '../infra/observability/pino.ts';
 import type { Logger, Metrics } from '../infra/observability/port.ts';
@@ -19,7 +17,7 @@ import { type DatabaseAccess, databaseAccess } from '../infra/sql/access.ts';
 import { startEmbeddedPostgres } from '../infra/sql/embedded.ts';
 import type { Configuration } from './configuration.ts';
 import { openEventLog } from './event-log.ts';
-import { openCache } from './stores.ts';
+import { openBlobs, openCache, openKeyValueStore } from './stores.ts';
 
 /** The ports of a process, open. */
 export interface Ports {
@@ -54,8 +52,8 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
     : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger, onLost: endWithoutDatabase });
   const database = databaseAccess(configuration.MOBILITY_DATABASE_URL ?? embedded?.url ?? '', keys);
   const events = await openEventLog({ configuration, clock, logger });
-  const kv = await openLmdbKeyValueStore({ folder: join(home, 'kv'), clock });
-  const blobs = await openFileBlobs({ folder: join(home, 'blobs') });
+  const kv = await openKeyValueStore({ configuration, clock });
+  const blobs = await openBlobs({ configuration });
   const cache = await openCache({ configuration, clock, logger, metrics });
   // What is too old is decided by the clock of the modules, which tests exchange.
   const series = openPostgresSeries({ access: database, clock: { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() }, logger, metrics });

@@ -2,9 +2,14 @@
  * Cache, key-value store and object store: embedded, or those that the configuration names.
  * Each engine's client is loaded when it is chosen: a start without them loads none.
  */
+import { join } from 'node:path';
+import { openFileBlobs } from '../infra/blobs/files.ts';
+import type { Blobs } from '../infra/blobs/port.ts';
 import { memoryCache } from '../infra/cache/memory.ts';
 import type { Cache } from '../infra/cache/port.ts';
 import type { Clock } from '../infra/clock/port.ts';
+import { openLmdbKeyValueStore } from '../infra/kv/lmdb.ts';
+import type { KeyValueStore } from '../infra/kv/port.ts';
 import type { Logger, Metrics } from '../infra/observability/port.ts';
 import type { Configuration } from './configuration.ts';
 
@@ -25,4 +30,18 @@ export async function openCache({ configuration, clock, logger, metrics }: Store
   if (url === undefined) return memoryCache({ maximumEntries: cachedEntries, clock });
   const { openRedisCache } = await import('../infra/cache/redis.ts');
   return openRedisCache({ url, prefix: cachePrefix, clock, logger, metrics });
+}
+
+export async function openKeyValueStore({ configuration, clock }: Pick<StoreOptions, 'configuration' | 'clock'>): Promise<KeyValueStore> {
+  const { MOBILITY_DYNAMODB_TABLE: tableName, MOBILITY_DYNAMODB_URL: url } = configuration;
+  if (tableName === undefined) return openLmdbKeyValueStore({ folder: join(configuration.MOBILITY_HOME, 'kv'), clock });
+  const { openDynamoKeyValueStore } = await import('../infra/kv/dynamodb.ts');
+  return openDynamoKeyValueStore({ tableName, url, clock });
+}
+
+export async function openBlobs({ configuration }: Pick<StoreOptions, 'configuration'>): Promise<Blobs> {
+  const { MOBILITY_S3_BUCKET: bucket, MOBILITY_S3_URL: url } = configuration;
+  if (bucket === undefined) return openFileBlobs({ folder: join(configuration.MOBILITY_HOME, 'blobs') });
+  const { openS3Blobs } = await import('../infra/blobs/s3.ts');
+  return openS3Blobs({ bucket, url });
 }

@@ -112,7 +112,7 @@ function naming(current: Current): void {
     const { blobs } = current();
     const keys = ['a', 'a-b', 'a.b', 'a/b', 'a/b/c', 'a/b-c', 'a0', 'B', 'b/x'];
     for (const key of keys) await blobs.putIfAbsent(key, bytes(key), 'text/plain');
-    expect(await blobs.list('')).toEqual([...keys].sort().map((key) => ({ key, contentType: 'text/plain', sizeBytes: key.length })));
+    expect(await blobs.list('')).toEqual([...keys].sort().map((key) => ({ key, sizeBytes: key.length })));
     expect(keysOf(await blobs.list('a/'))).toEqual(['a/b', 'a/b-c', 'a/b/c']);
     expect(keysOf(await blobs.list('a/b'))).toEqual(['a/b', 'a/b-c', 'a/b/c']);
     expect(keysOf(await blobs.list('a', { after: 'a.b', limit: 2 }))).toEqual(['a/b', 'a/b-c']);
@@ -152,7 +152,7 @@ function surviving(current: Current, module: URL): void {
     createInterface(child.stdout).on('line', (line) => {
       resolved = Number(line);
     });
-    await expect.poll(() => resolved, { timeout: 15_000, interval: 1 }).toBeGreaterThan(20);
+    await expect.poll(() => resolved, { timeout: 45_000, interval: 1 }).toBeGreaterThan(20);
     child.kill('SIGKILL');
     await gone;
     const blobs = await current().reopen();

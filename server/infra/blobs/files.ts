@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readdir, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { BlobMetadata, Blobs } from './port.ts';
+import { checkedContentType, checkedKey, checkedLimit, isRange, notInObject } from './checks.ts';
+import type { BlobListing, BlobMetadata, Blobs } from './port.ts';
 
 /** The first bytes of a file: this mark, the length of the header, the header as JSON; then the object. */
 const mark = Buffer.from('MOB1');
 const preambleBytes = mark.length + 4;
 /** Cannot be in a key, so that the objects `a` and `a/b` can both be there. */
 const objectSuffix = '~';
-const keySegment = /^[A-Za-z0-9_=+@,-][A-Za-z0-9._=+@,-]{0,199}$/;
-const maximumKeyLength = 900;
 const abandonedAfterMs = 3_600_000;
 
 interface OpenedObject {
@@ -42,7 +41,7 @@ class FileBlobs implements Blobs {
 
   async putIfAbsent(key: string, bytes: Uint8Array, contentType: string): Promise<boolean> {
     const target = this.#pathOf(key);
-    if (contentType === '') throw new RangeError('an object needs a content type');
+    checkedContentType(contentType);
     if (await stat(target).catch(unlessAbsent)) return false;
     const header = Buffer.from(JSON.stringify({ contentType, sizeBytes: bytes.byteLength }));
     const preamble = Buffer.alloc(preambleBytes);
@@ -70,7 +69,7 @@ class FileBlobs implements Blobs {
   async get(key: string, range?: { first: number; last: number }): Promise<{ metadata: BlobMetadata; bytes: Uint8Array } | undefined> {
     return this.#withObject(key, async (file, { metadata, bodyAt }) => {
       const { first, last } = range ?? { first: 0, last: metadata.sizeBytes - 1 };
-      if (range) checkRange(range, metadata);
+      if (range && (!isRange(range) || range.first >= metadata.sizeBytes)) throw notInObject(key, range);
       const bytes = new Uint8Array(Math.max(0, Math.min(last, metadata.sizeBytes - 1) - first + 1));
       await readFully(file, bytes, bodyAt + first, key);
       return { metadata, bytes };
@@ -87,14 +86,14 @@ class FileBlobs implements Blobs {
     if (removed) await syncFolder(dirname(path));
   }
 
-  async list(prefix: string, options: { after?: string; limit?: number } = {}): Promise<BlobMetadata[]> {
-    const { after = '', limit = 1000 } = options;
-    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`limit must be a whole number above 0, not ${limit}`);
-    const items: BlobMetadata[] = [];
+  async list(prefix: string, options: { after?: string; limit?: number } = {}): Promise<BlobListing[]> {
+    const { after = '' } = options;
+    const limit = checkedLimit(options.limit);
+    const items: BlobListing[] = [];
     for await (const key of this.#keys(this.#objects, '', prefix, after)) {
       // One that was deleted meanwhile is not listed.
       const metadata = await this.head(key);
-      if (metadata) items.push(metadata);
+      if (metadata) items.push({ key, sizeBytes: metadata.sizeBytes });
       if (items.length === limit) break;
     }
     return items;
@@ -135,10 +134,7 @@ class FileBlobs implements Blobs {
 
   /** @throws RangeError for a key that is not a name inside the store */
   #pathOf(key: string): string {
-    if (key.length > maximumKeyLength || !key.split('/').every((segment) => keySegment.test(segment))) {
-      throw new RangeError(`not a key of an object: ${JSON.stringify(key.slice(0, 100))}; segments of letters, digits and ._=+@,- between single slashes, none begins with a dot`);
-    }
-    return join(this.#objects, key + objectSuffix);
+    return join(this.#objects, checkedKey(key) + objectSuffix);
   }
 
   /** Flushes the folder's new name, and the names of the folders above that were made for it. */
@@ -191,11 +187,6 @@ async function readFully(file: FileHandle, into: Uint8Array, position: number, k
     if (bytesRead === 0) throw new Error(`the file of the object ${key} is damaged: it ends too early`);
     done += bytesRead;
   }
-}
-
-function checkRange({ first, last }: { first: number; last: number }, metadata: BlobMetadata): void {
-  if (Number.isInteger(first) && Number.isInteger(last) && first >= 0 && last >= first && first < metadata.sizeBytes) return;
-  throw new RangeError(`bytes ${first} to ${last} are not in the object ${metadata.key}, which has ${metadata.sizeBytes}`);
 }
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Clock } from '../clock/port.ts';
+import { checkedKey, checkedLimit, checkedTableName, checkedTime, jsonOf } from './checks.ts';
 import type { KeyValueItem, KeyValueStore, KeyValueTable, WriteCondition } from './port.ts';
 
 interface StoredItem {
@@ -9,10 +10,8 @@ interface StoredItem {
   expiresAtMs?: number;
 }
 
-const maximumKeyBytes = 1024;
 /** Each write removes up to so many expired items, so that what expires does not pile up. */
 const sweptPerWrite = 8;
-const tableName = /^[a-z0-9-]{1,64}$/;
 
 const expiryBytes = 6;
 
@@ -104,10 +103,9 @@ class LmdbTable<Value> implements KeyValueTable<Value> {
 
   async put(key: string, value: Value, options: { condition?: WriteCondition; expiresAtMs?: number } = {}): Promise<number | undefined> {
     const bytes = this.#keyBytes(key);
-    const json = JSON.stringify(value) as string | undefined;
-    if (json === undefined) throw new TypeError('a value that is stored must be JSON');
-    const { condition, expiresAtMs } = options;
-    if (expiresAtMs !== undefined && !Number.isFinite(expiresAtMs)) throw new RangeError(`expiresAtMs must be a time, not ${expiresAtMs}`);
+    const json = jsonOf(value);
+    const { condition } = options;
+    const expiresAtMs = checkedTime(options.expiresAtMs);
     return this.#storage.write(() => {
       if (condition && !holds(condition, this.#storage.read(bytes))) return undefined;
       return this.#storage.put(bytes, json, expiresAtMs);
@@ -125,8 +123,8 @@ class LmdbTable<Value> implements KeyValueTable<Value> {
   }
 
   async list(options: { prefix?: string; after?: string; limit?: number } = {}): Promise<KeyValueItem<Value>[]> {
-    const { prefix = '', after, limit = 1000 } = options;
-    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`limit must be a whole number above 0, not ${limit}`);
+    const { prefix = '', after } = options;
+    const limit = checkedLimit(options.limit);
     const first = Buffer.from(this.#prefix + prefix);
     const afterBytes = after === undefined ? undefined : Buffer.concat([Buffer.from(this.#prefix + after), Buffer.of(0)]);
     const start = afterBytes && Buffer.compare(afterBytes, first) > 0 ? afterBytes : first;
@@ -146,9 +144,7 @@ class LmdbTable<Value> implements KeyValueTable<Value> {
   }
 
   #keyBytes(key: string): Uint8Array {
-    if (key === '' || !key.isWellFormed()) throw new RangeError('a key must be text and not empty');
-    if (Buffer.byteLength(key) > maximumKeyBytes) throw new RangeError(`a key has at most ${maximumKeyBytes} bytes; this one begins with ${key.slice(0, 40)}`);
-    return Buffer.from(this.#prefix + key);
+    return Buffer.from(this.#prefix + checkedKey(key));
   }
 }
 
@@ -167,8 +163,7 @@ export async function openLmdbKeyValueStore(options: { folder: string; clock: Cl
   const storage = new Storage(root, options.clock);
   return {
     table<Value>(name: string): KeyValueTable<Value> {
-      if (!tableName.test(name)) throw new RangeError(`a table's name has lower case letters, digits and dashes, not ${JSON.stringify(name)}`);
-      return new LmdbTable<Value>(storage, name);
+      return new LmdbTable<Value>(storage, checkedTableName(name));
     },
     close: () => root.close(),
   };

@@ -3,6 +3,8 @@
  *
  * Promises: a resolved write survives a power cut; writes with a condition are atomic, also between
  * processes; an expired item is never returned; `list` is ordered by key (UTF-8 byte order).
+ * A store outside of this process that does not answer, or not in time, is a Problem `unavailable`: what was to be
+ * written then may have been written or not, but never by half. It is found again without a restart.
  */
 export interface KeyValueItem<Value = unknown> {
   key: string;
@@ -13,7 +15,7 @@ export interface KeyValueItem<Value = unknown> {
 
 export type WriteCondition = { absent: true } | { version: number };
 
-/** Keys are text of 1 to 1024 bytes. What is no key or no JSON is refused with a RangeError or TypeError. */
+/** Keys are text of 1 to 1024 bytes, values JSON of at most 350,000. Anything else is refused with a RangeError or TypeError. */
 export interface KeyValueTable<Value = unknown> {
   get(key: string): Promise<KeyValueItem<Value> | undefined>;
   getMany(keys: readonly string[]): Promise<(KeyValueItem<Value> | undefined)[]>;
