@@ -1,7 +1,7 @@
 /** `mobility keys FOLDER`: every key of an installation, one file each, for a secret store. */
 import { parseArgs } from 'node:util';
 import { fileKeys } from '../../infra/keys/files.ts';
-import { modulesOfTarget } from '../../modules.ts';
+import { modulesOfTarget } from '../../targets.ts';
 import { makeKeys } from '../keys.ts';
 import { CommandError } from './demo-client.ts';
 
@@ -9,7 +9,7 @@ import { CommandError } from './demo-client.ts';
 export async function runKeys(rest: string[], output: NodeJS.WritableStream): Promise<number> {
   const { values, positionals: [folder, ...more] } = parseArgs({ args: rest, allowPositionals: true, options: { target: { type: 'string', default: 'all' } } });
   if (!folder || more.length > 0) throw new CommandError('Usage: mobility keys FOLDER [--target=booking,payment | all]');
-  const count = await makeKeys(await fileKeys(folder), modulesOfTarget(values.target).map(({ name }) => name));
+  const count = await makeKeys(await fileKeys(folder), modulesOfTarget(values.target));
   output.write(`${count} keys are in ${folder}; whoever has them can speak for the platform\n`);
   return 0;
 }
