@@ -1,7 +1,9 @@
 /** Wiring of the payment orchestrator: which providers are set up, and their limits. */
 import { defineModule, type ModuleContext } from '../../module.ts';
 import { AdyenProvider } from './adyen.ts';
+import { SharedBreaker } from './breaker.ts';
 import { paymentsOrchestratorContract } from './contract.ts';
+import type { BreakerRecord } from './domain/breaker.ts';
 import { Orchestrator } from './orchestrator.ts';
 import type { PaymentProvider } from './port.ts';
 import { GuardedProvider } from './resilience.ts';
@@ -37,7 +39,7 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
   needs: [],
   migrations: new URL('./migrations/', import.meta.url),
   async start(context) {
-    const { configuration, database, clock, logger, metrics } = context;
+    const { configuration, database, kv, clock, logger, metrics } = context;
     const timeoutMs = configuration.MOBILITY_PAYMENT_TIMEOUT_MS;
     const adapters = configuredProviders(context);
     const store = new AttemptStore(database);
@@ -46,8 +48,12 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
       await database.transaction(async (transaction) => transaction.schedule({ kind, key, dueAt: new Date(clock.nowMs() + dayMs) }));
     });
     await database.transaction(async (transaction) => transaction.schedule({ kind: 'attempt-cleaning', key: 'daily', dueAt: clock.now() }));
+    const records = kv.table<BreakerRecord>('payment-breakers');
     const orchestrator = new Orchestrator({
-      providers: adapters.map((adapter) => new GuardedProvider(adapter, { timeoutMs, breakAfterFailures, halfOpenAfterMs })),
+      providers: adapters.map((adapter) => {
+        const breaker = new SharedBreaker({ name: adapter.name, records, clock, logger, breakAfterFailures, halfOpenAfterMs, probeForMs: timeoutMs + 1_000 });
+        return new GuardedProvider(adapter, breaker, { timeoutMs });
+      }),
       store, clock, logger, metrics, shareTokens: configuration.demo,
       // Longer than a call takes. A lookup that comes too early is harmless: the call that it races loses.
       graceMs: timeoutMs + 1_000,
@@ -64,7 +70,7 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
         capture: ({ body }) => orchestrator.modify('capture', body),
         void: ({ body }) => orchestrator.modify('void', { ...body, amountMinor: 0, currency: '' }),
         refund: ({ body }) => orchestrator.modify('refund', body),
-        getProviderHealth: async () => ({ providers: orchestrator.health() }),
+        getProviderHealth: async () => ({ providers: await orchestrator.health() }),
       },
       async stop() {
         await Promise.all(adapters.map((adapter) => adapter.close()));

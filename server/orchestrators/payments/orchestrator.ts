@@ -3,6 +3,7 @@ import type { Clock } from '../../infra/clock/port.ts';
 import type { Logger, Metrics } from '../../infra/observability/port.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { Outcome, Provider, StoredMethod } from './contract.ts';
+import type { BreakerState } from './domain/breaker.ts';
 import { type ChargeRequest, type LookupOutcome, MethodRefused, type ModificationRequest, type PaymentProvider, ProviderDown, type ProviderOutcome } from './port.ts';
 import type { GuardedProvider } from './resilience.ts';
 import type { AttemptKind, AttemptRow, AttemptStore } from './store.ts';
@@ -155,8 +156,8 @@ export class Orchestrator {
     return this.#settle(attempt, row.provider, answer, amountMinor);
   }
 
-  health(): { provider: Provider; breaker: 'closed' | 'open' | 'half-open' }[] {
-    return this.#options.providers.map((guarded) => ({ provider: guarded.provider.name, breaker: guarded.state }));
+  health(): Promise<{ provider: Provider; breaker: BreakerState }[]> {
+    return Promise.all(this.#options.providers.map(async ({ provider, breaker }) => ({ provider: provider.name, breaker: await breaker.currentState() })));
   }
 }
 

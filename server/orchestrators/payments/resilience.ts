@@ -1,31 +1,25 @@
 /** Time limit, retry and circuit breaker around a provider. */
-import { BrokenCircuitError, circuitBreaker, CircuitState, ConsecutiveBreaker, ExponentialBackoff, handleWhen, isBrokenCircuitError, retry, timeout, TimeoutStrategy, wrap } from 'cockatiel';
+import { ExponentialBackoff, handleWhen, retry, timeout, TimeoutStrategy } from 'cockatiel';
+import type { SharedBreaker } from './breaker.ts';
 import { MethodRefused, type PaymentProvider, ProviderDown } from './port.ts';
 
-export interface ResilienceOptions {
-  timeoutMs: number;
-  /** Failures in a row that open the breaker. */
-  breakAfterFailures: number;
-  /** How long an open breaker waits before it lets one call through. */
-  halfOpenAfterMs: number;
+/** Nobody was asked. */
+class BreakerOpen extends ProviderDown {
+  override name = 'BreakerOpen';
 }
-
-export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /** A provider that answers in time or not at all, and that is left alone while it is down. */
 export class GuardedProvider {
   readonly provider: PaymentProvider;
-  readonly #breaker;
-  readonly #policy;
+  readonly breaker: SharedBreaker;
+  readonly #limit;
+  /** Only what certainly did nothing is tried again here; the rest is a matter of lookup. */
+  readonly #again = retry(handleWhen((error) => error instanceof ProviderDown && !(error instanceof BreakerOpen)), { maxAttempts: 1, backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 200 }) });
 
-  constructor(provider: PaymentProvider, options: ResilienceOptions) {
+  constructor(provider: PaymentProvider, breaker: SharedBreaker, options: { timeoutMs: number }) {
     this.provider = provider;
-    // A refused card says nothing about the provider.
-    const failures = handleWhen((error) => !(error instanceof MethodRefused));
-    this.#breaker = circuitBreaker(failures, { halfOpenAfter: options.halfOpenAfterMs, breaker: new ConsecutiveBreaker(options.breakAfterFailures) });
-    // Only what certainly did nothing is tried again here; the rest is a matter of lookup.
-    const again = retry(handleWhen((error) => error instanceof ProviderDown), { maxAttempts: 1, backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 200 }) });
-    this.#policy = wrap(again, this.#breaker, timeout(options.timeoutMs, TimeoutStrategy.Aggressive));
+    this.breaker = breaker;
+    this.#limit = timeout(options.timeoutMs, TimeoutStrategy.Aggressive);
   }
 
   /**
@@ -33,23 +27,22 @@ export class GuardedProvider {
    * @throws MethodRefused
    * @throws Error when nobody knows
    */
-  async run<T>(work: (provider: PaymentProvider) => Promise<T>): Promise<T> {
-    try {
-      return await this.#policy.execute(() => work(this.provider));
-    } catch (error) {
-      if (error instanceof BrokenCircuitError || isBrokenCircuitError(error)) throw new ProviderDown(`the breaker of ${this.provider.name} is open`, { cause: error });
-      throw error;
-    }
+  run<T>(work: (provider: PaymentProvider) => Promise<T>): Promise<T> {
+    return this.#again.execute(() => this.#attempt(work));
   }
 
-  get state(): BreakerState {
-    switch (this.#breaker.state) {
-      case CircuitState.Closed:
-        return 'closed';
-      case CircuitState.HalfOpen:
-        return 'half-open';
-      default:
-        return 'open';
+  async #attempt<T>(work: (provider: PaymentProvider) => Promise<T>): Promise<T> {
+    const admitted = await this.breaker.admit();
+    if (admitted === 'refuse') throw new BreakerOpen(`the breaker of ${this.provider.name} is open`);
+    const probing = admitted === 'probe';
+    try {
+      const result = await this.#limit.execute(() => work(this.provider));
+      await this.breaker.succeeded(probing);
+      return result;
+    } catch (error) {
+      // A refused card says nothing bad about the provider.
+      await (error instanceof MethodRefused ? this.breaker.succeeded(probing) : this.breaker.failed(probing));
+      throw error;
     }
   }
 }
