@@ -13,12 +13,13 @@ export class GuardedProvider {
   readonly provider: PaymentProvider;
   readonly breaker: SharedBreaker;
   readonly #limit;
-  /** Only what certainly did nothing is tried again here; the rest is a matter of lookup. */
-  readonly #again = retry(handleWhen((error) => error instanceof ProviderDown && !(error instanceof BreakerOpen)), { maxAttempts: 1, backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 200 }) });
+  readonly #again;
 
   constructor(provider: PaymentProvider, breaker: SharedBreaker, options: { timeoutMs: number }) {
     this.provider = provider;
     this.breaker = breaker;
+    // Only what certainly did nothing is tried again here; the rest is a matter of lookup.
+    this.#again = retry(handleWhen((error) => error instanceof ProviderDown && !(error instanceof BreakerOpen)), { maxAttempts: 1, backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 200 }) });
     this.#limit = timeout(options.timeoutMs, TimeoutStrategy.Aggressive);
   }
 
