@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import LongFirst from './tests/sequence.ts';
 
 export default defineConfig({
   test: {
@@ -7,6 +8,7 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/*.engine.test.ts'],
     globalSetup: ['tests/global-setup.ts'],
     pool: 'forks',
+    sequence: { sequencer: LongFirst },
     maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,

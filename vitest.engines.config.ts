@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import LongFirst from './tests/sequence.ts';
 
 /** Contract suites and journeys on real engines: `npm run test:engines`. */
 export default defineConfig({
@@ -6,6 +7,7 @@ export default defineConfig({
     include: ['{server,simulator,tests,tools}/**/*.engine.test.ts'],
     globalSetup: ['tests/engines-setup.ts', 'tests/global-setup.ts'],
     pool: 'forks',
+    sequence: { sequencer: LongFirst },
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
