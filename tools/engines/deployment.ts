@@ -1,45 +1,40 @@
 /** Programs that judge what is in `deploy/`: real Helm, the compose specification's own loader, the schemas of Kubernetes. */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { run } from './engine.ts';
+import { buildProgram, builtProgram } from './go.ts';
 
-const cache = join(process.env['MOBILITY_TEST_CACHE'] ?? homedir(), '.cache/mobility-engines');
-const goPrograms = ['/usr/local/go/bin/go', 'go'];
-
-/** What is built lies beside its place until it is whole: a build that was cut off is not taken for one. */
-async function once(folder: string, make: (unfinished: string) => Promise<void>): Promise<string> {
-  if (existsSync(folder)) return folder;
-  const unfinished = `${folder}.${process.pid}`;
-  await mkdir(unfinished, { recursive: true });
-  try {
-    await make(unfinished);
-    await rename(unfinished, folder);
-  } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
-    if (!existsSync(folder)) throw error;
-  }
-  return folder;
-}
-
-/** Builds a program out of a Go module, once. @throws Error where there is no Go 1.25 or later, or the module cannot be had */
-const goProgram = (name: string, module: string, version: string): Promise<string> =>
-  once(join(cache, `${name}-${version}`), async (folder) => {
-    const go = goPrograms.find((path) => !path.startsWith('/') || existsSync(path)) ?? 'go';
-    await run(go, ['install', `${module}@v${version}`], { environment: { GOBIN: folder, GOFLAGS: '-trimpath' } });
-  });
+const helmVersion = '4.3.1';
+const composeVersion = '2.16.2';
 
 /** Helm, compiled: some minutes the first time. @returns its path */
-export const helm = async (): Promise<string> => join(await goProgram('helm', 'helm.sh/helm/v4/cmd/helm', '4.3.1'), 'helm');
+export async function helm(): Promise<string> {
+  await buildProgram('helm', helmVersion, 'helm.sh/helm/v4/cmd/helm');
+  return builtProgram('helm', helmVersion);
+}
 
 /** The loader that `docker compose config` uses, without Docker. @returns its path */
-export const composeLoader = async (): Promise<string> => join(await goProgram('compose', 'github.com/compose-spec/compose-go/v2/cmd', '2.16.2'), 'cmd');
+export async function composeLoader(): Promise<string> {
+  // Its main package is called cmd, and so is what is built.
+  await buildProgram('cmd', composeVersion, 'github.com/compose-spec/compose-go/v2/cmd');
+  return builtProgram('cmd', composeVersion);
+}
+
+const schemas = join(homedir(), '.cache', 'mobility-engines', 'kubernetes-validate-1.37.0');
+
+/** The schemas of Kubernetes and what reads them, from PyPI. Renamed when they are whole: a download that was cut off is not taken for one. */
+async function installSchemas(): Promise<void> {
+  if (existsSync(schemas)) return;
+  const incoming = `${schemas}.${process.pid}`;
+  await mkdir(incoming, { recursive: true });
+  await run('python3', ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', incoming, 'kubernetes-validate==1.37.0']);
+  await rename(incoming, schemas);
+}
 
 /** Checks manifests against the schemas of a version of Kubernetes, properties that there are not included. @returns what it said */
 export async function validateManifests(file: string, kubernetesVersion: string): Promise<string> {
-  const folder = await once(join(cache, 'kubernetes-validate-1.37.0'), async (unfinished) => {
-    await run('python3', ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--target', unfinished, 'kubernetes-validate==1.37.0']);
-  });
-  return run('python3', [join(folder, 'bin/kubernetes-validate'), '--strict', '--kubernetes-version', kubernetesVersion, file], { environment: { PYTHONPATH: folder } });
+  await installSchemas();
+  return run('python3', [join(schemas, 'bin/kubernetes-validate'), '--strict', '--kubernetes-version', kubernetesVersion, file], { environment: { PYTHONPATH: schemas } });
 }
