@@ -7,7 +7,7 @@ import type { Clock } from './infra/clock/port.ts';
 import type { EventLog } from './infra/events/port.ts';
 import type { Keys } from './infra/keys/port.ts';
 import type { KeyValueStore } from './infra/kv/port.ts';
-import type { Logger, Metrics } from './infra/observability/port.ts';
+import type { Logger, Metrics, Tracer } from './infra/observability/port.ts';
 import type { SeriesStore } from './infra/series/port.ts';
 import type { Database } from './infra/sql/port.ts';
 import type { Configuration } from './program/configuration.ts';
@@ -17,6 +17,8 @@ export interface ModuleContext {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  /** Its spans are the module's. */
+  tracer: Tracer;
   /** The module's own schema; only for modules with `migrations`. */
   database: Database;
   events: EventLog;

@@ -7,6 +7,7 @@ import type { Zones } from '../edge/detection/geofence.ts';
 import type { AgentStorage, Identity } from '../edge/storage/port.ts';
 import type { TrustedKeys } from '../edge/update/trust.ts';
 import type { Clock } from '../server/infra/clock/port.ts';
+import type { Tracer } from '../server/infra/observability/port.ts';
 import type { Bay, Zone } from '../server/services/vehicle/contract.ts';
 import { type Position, VehicleType } from '../server/wire/schemas.ts';
 import { Api, Refused } from './api.ts';
@@ -58,6 +59,8 @@ export interface CityOptions {
   rhythm?: Rhythm;
   /** Vehicles that a person has opened stand still, instead of riding by themselves to the next bay. */
   standsStill?: boolean;
+  /** Records what agents do with commands. */
+  tracer?: Tracer;
   /** Told what went wrong; the city goes on. */
   onTrouble?: (trouble: string, error: unknown) => void;
 }
@@ -214,7 +217,7 @@ class City implements RunningCity {
   }
 
   async #wake({ id, type, position, batteryPercent, rangeMetres }: CityVehicle): Promise<void> {
-    const { seed, clock, rhythm, bundleKeys, onTrouble } = this.#options;
+    const { seed, clock, rhythm, tracer, bundleKeys, onTrouble } = this.#options;
     const models = await this.#models;
     const storage = this.#storage.of(id);
     const [kept] = storedIdentities(storage);
@@ -226,7 +229,7 @@ class City implements RunningCity {
     const vehicle = new SimulatedVehicle({
       id, type, position, batteryPercent, storage, identity, clock, random: randomFor(seed, id),
       ...(rangeMetres !== undefined && batteryPercent > 0 && { rangeMetres: (rangeMetres / batteryPercent) * 100 }), ...(rhythm && { rhythm }), models, zones: this.#zones.get(type),
-      ...(firmware && running && { firmware, running }),
+      ...(firmware && running && { firmware, running }), ...(tracer && { tracer }),
       onUnlocked: (opened, bookingId) => this.#unlocked(opened, bookingId),
       onArrived: (arrived) => this.#arrived(arrived),
       onRefusedByBroker: (refused) => {

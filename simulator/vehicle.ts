@@ -4,9 +4,11 @@ import { geofenceMonitor, type Zones } from '../edge/detection/geofence.ts';
 import { tamperDetector } from '../edge/detection/tamper.ts';
 import { Agent, type PresentedToken, type Rhythm } from '../edge/agent/agent.ts';
 import type { Models } from '../edge/agent/models.ts';
+import type { AgentTracer } from '../edge/agent/tracing.ts';
 import type { AgentStorage, Identity } from '../edge/storage/port.ts';
 import { v7 } from 'uuid';
 import type { Clock } from '../server/infra/clock/port.ts';
+import type { Tracer } from '../server/infra/observability/port.ts';
 import type { Position, VehicleType } from '../server/wire/schemas.ts';
 import { type BodyMemory, SimulatedBody } from './body.ts';
 import type { RunningFirmware, SimulatedFirmware } from './firmware.ts';
@@ -27,6 +29,8 @@ export interface VehicleOptions {
   clock: Clock;
   random: Random;
   rhythm?: Rhythm;
+  /** Records what the agent does, as if the vehicle were a service of the platform. */
+  tracer?: Tracer;
   /** Shared by all vehicles of a process. By rules alone without. */
   models?: Models;
   /** Shared, too. */
@@ -40,6 +44,21 @@ export interface VehicleOptions {
   onRefusedByBroker?: (vehicle: SimulatedVehicle) => void;
   onTrouble?: (trouble: string, error: unknown) => void;
 }
+
+/** What the agent does for a command, and its answer, as spans. */
+const agentTracer = (tracer: Tracer, vehicleId: string): AgentTracer => ({
+  step(name, parent, work) {
+    const attributes = { 'messaging.system': 'mqtt', 'mobility.vehicle.id': vehicleId };
+    const span = tracer.open(name, { kind: 'consumer', parent, attributes: { ...attributes, 'messaging.operation.type': 'process', 'messaging.destination.template': 'vehicles/{vehicleId}/commands' } });
+    const answer = tracer.open('send vehicles/{vehicleId}/state', { kind: 'producer', parent: span.traceparent ?? parent, attributes: { ...attributes, 'messaging.operation.type': 'send', 'messaging.destination.template': 'vehicles/{vehicleId}/state' } });
+    try {
+      return work(answer.traceparent ?? parent);
+    } finally {
+      answer.end();
+      span.end();
+    }
+  },
+});
 
 /** A sleeping machine must not make the vehicle jump. */
 const longestStepSeconds = 10;
@@ -73,9 +92,9 @@ export class SimulatedVehicle {
   }
 
   #startAgent(running: RunningFirmware | undefined): Agent {
-    const { storage, clock, random, rhythm, position, models, zones, unlockKeys, onUnlocked, onRefusedByBroker, onTrouble } = this.#options;
+    const { id, tracer, storage, clock, random, rhythm, position, models, zones, unlockKeys, onUnlocked, onRefusedByBroker, onTrouble } = this.#options;
     const agent = new Agent({
-      identity: this.#identity, storage, sensors: this.#body, actuators: this.#body, clock, trustsOwnClock: true, random, newId: () => v7(), ...(rhythm && { rhythm }), startPosition: position,
+      identity: this.#identity, storage, sensors: this.#body, actuators: this.#body, clock, trustsOwnClock: true, random, newId: () => v7(), ...(rhythm && { rhythm }), startPosition: position, tracer: tracer && agentTracer(tracer, id),
       detectors: { collision: collisionDetector({ model: models?.collision }), tamper: tamperDetector({ model: models?.tamper }), geofence: zones && geofenceMonitor({ zones, insideBefore: storage.memory()?.insideZones ?? [] }) },
       updater: running?.updater, starts: running?.starts,
       onUnlocked: (bookingId) => onUnlocked?.(this, bookingId),

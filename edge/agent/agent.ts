@@ -15,6 +15,7 @@ import { Outbox } from './outbox.ts';
 import { Requests } from './requests.ts';
 import { Shadow } from './shadow.ts';
 import { TelemetryStream } from './telemetry.ts';
+import { type AgentTracer, passingOn } from './tracing.ts';
 import { judgeToken, type TokenRefusal } from './unlock-tokens.ts';
 
 /** How often the vehicle speaks. */
@@ -53,6 +54,7 @@ export interface AgentOptions {
   /** How often the launcher had to start it until it stayed up; 1 without a word. */
   starts?: number | undefined;
   rhythm?: Rhythm;
+  tracer?: AgentTracer | undefined;
   /** Where the vehicle is, as long as it has no fix and remembers none. */
   startPosition: Position;
   lowBatteryPercent?: number;
@@ -292,14 +294,14 @@ export class Agent {
   }
 
   /** Something about the body changed: says so at once. */
-  report(commandResults: CommandResult[] = []): void {
+  report(commandResults: CommandResult[] = [], traceparent?: string): void {
     this.#readBody();
     const memory = this.#memory;
     memory.sequence += 1;
     const { sequence, position, odometerMetres, batteryPercent, locked, pluggedIn, disabled, bookingId } = memory;
     const report: ReportedState = {
       vehicleId: this.vehicleId, sequence, reportedAt: this.#clock.now().toISOString(), position: { lat: round(position.lat, 7), lon: round(position.lon, 7) }, speedMetresPerSecond: this.#speed,
-      odometerMetres: round(odometerMetres, 1), batteryPercent: round(batteryPercent, 2), locked, pluggedIn, disabled, bookingId, commandResults,
+      odometerMetres: round(odometerMetres, 1), batteryPercent: round(batteryPercent, 2), locked, pluggedIn, disabled, bookingId, commandResults, ...(traceparent !== undefined && { traceparent }),
     };
     const { movingMs, standingMs, parkedMs } = this.#rhythm;
     this.#reportDueAtMs = this.#elapsedMs + (this.isMoving ? movingMs : locked ? parkedMs : standingMs);
@@ -436,16 +438,21 @@ export class Agent {
   #obey(value: unknown): void {
     const command = CommandMessage.safeParse(value);
     if (!command.success) return;
+    const { tracer = passingOn } = this.#options;
+    tracer.step(`process ${command.data.kind}`, command.data.traceparent, (traceparent) => this.#run(command.data, traceparent));
+  }
+
+  #run(command: CommandMessage, traceparent: string | undefined): void {
     const memory = this.#memory;
     const { actuators } = this.#options;
     const wasLocked = memory.locked;
     const wasDisabled = memory.disabled;
-    const { result, isRepeated } = obey(command.data, memory, { isMoving: this.isMoving, askToStop: () => actuators.askToStop(), signal: () => actuators.signal() }, this.#clock.nowMs());
+    const { result, isRepeated } = obey(command, memory, { isMoving: this.isMoving, askToStop: () => actuators.askToStop(), signal: () => actuators.signal() }, this.#clock.nowMs());
     if (memory.locked !== wasLocked) actuators.setLocked(memory.locked);
     if (memory.disabled !== wasDisabled) actuators.setDisabled(memory.disabled);
-    this.report([result]);
-    const opened = command.data.kind === 'unlock' && result.outcome === 'done' && wasLocked && !isRepeated;
-    if (opened && command.data.bookingId) this.#options.onUnlocked?.(command.data.bookingId);
+    this.report([result], traceparent);
+    const opened = command.kind === 'unlock' && result.outcome === 'done' && wasLocked && !isRepeated;
+    if (opened && command.bookingId) this.#options.onUnlocked?.(command.bookingId);
   }
 
   #configure(wanted: DesiredConfiguration): void {

@@ -14,6 +14,9 @@ export type Position = z.infer<typeof Position>;
 export const CommandKind = z.enum(['unlock', 'lock', 'pause', 'resume', 'locate', 'disable', 'enable']);
 export type CommandKind = z.infer<typeof CommandKind>;
 
+/** W3C trace context of what the message belongs to. What is none of it is no reason to drop a message. */
+const Traceparent = z.string().max(100).optional();
+
 /** A vehicle runs each id once and answers in its next state report. */
 export const CommandMessage = z.object({
   commandId: Id,
@@ -22,6 +25,7 @@ export const CommandMessage = z.object({
   riderId: Id.nullable(),
   issuedAt: Instant,
   expiresAt: Instant,
+  traceparent: Traceparent,
 });
 export type CommandMessage = z.infer<typeof CommandMessage>;
 
@@ -46,6 +50,8 @@ export const ReportedState = z.object({
   bookingId: Id.nullable(),
   /** Commands that this report is the answer to. */
   commandResults: z.array(CommandResult).max(20).default([]),
+  /** Of the command that this answers. */
+  traceparent: Traceparent,
 });
 export type ReportedState = z.infer<typeof ReportedState>;
 

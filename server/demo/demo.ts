@@ -45,9 +45,9 @@ export async function openDemo(configuration: Configuration, modules: ReadonlySe
       const body = frankfurt({ vehicles: configuration.MOBILITY_VEHICLES, seed });
       await progress.during('making Frankfurt', vehicles.putCity({ params: { cityId: body.id }, body }));
     },
-    async startSimulator({ clock, keys, logger }) {
+    async startSimulator({ clock, keys, logger, tracer }) {
       if (!nearFieldPort || !modules.has('gateway')) return undefined;
-      return progress.during('waking the vehicles', startSimulator({ configuration, clock, keys, logger, folder, seed, nearFieldPort }));
+      return progress.during('waking the vehicles', startSimulator({ configuration, clock, keys, logger, tracer, folder, seed, nearFieldPort }));
     },
     async close() {
       await Promise.all([stripe?.close(), adyen?.close()]);
@@ -75,7 +75,7 @@ const portOf = (name: string, url: string | undefined): number => {
  * All of it for a platform whose processes are elsewhere: sandboxes and vehicles at the addresses of its configuration.
  * Resolves when the door is open and the vehicles are awake. @throws ConfigurationError
  */
-export async function startOutside(configuration: Configuration, { clock, keys, logger }: Pick<Ports, 'clock' | 'keys' | 'logger'>, signal: AbortSignal): Promise<{ close(): Promise<void> }> {
+export async function startOutside(configuration: Configuration, { clock, keys, logger, tracer }: Pick<Ports, 'clock' | 'keys' | 'logger' | 'tracer'>, signal: AbortSignal): Promise<{ close(): Promise<void> }> {
   const folder = join(configuration.MOBILITY_HOME, 'simulator');
   const ports = {
     stripe: portOf('MOBILITY_STRIPE_URL', configuration.MOBILITY_STRIPE_URL),
@@ -90,7 +90,7 @@ export async function startOutside(configuration: Configuration, { clock, keys, 
     open.push(await startStripeSandbox({ port: ports.stripe, folder: join(folder, 'stripe') }));
     open.push(await startAdyenSandbox({ port: ports.adyen, folder: join(folder, 'adyen') }));
     await untilDoorIsReady(configuration.publicUrl, signal);
-    const simulator = await startSimulator({ configuration, clock, keys, logger, folder, seed, nearFieldPort: ports.nearField, patience: signal });
+    const simulator = await startSimulator({ configuration, clock, keys, logger, tracer, folder, seed, nearFieldPort: ports.nearField, patience: signal });
     open.push(simulator);
     await Promise.race([simulator.connected(), once(signal, 'abort')]);
   } catch (error) {

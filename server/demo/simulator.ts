@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Configuration } from '../program/configuration.ts';
 import type { Clock } from '../infra/clock/port.ts';
 import type { Keys } from '../infra/keys/port.ts';
-import type { Logger } from '../infra/observability/port.ts';
+import type { Logger, Tracer } from '../infra/observability/port.ts';
 import { Api } from '../../simulator/api.ts';
 import { type CityVehicle, type IssuedCertificate, startCity } from '../../simulator/city.ts';
 
@@ -12,6 +12,7 @@ export interface SimulatorOptions {
   clock: Clock;
   keys: Keys;
   logger: Logger;
+  tracer: Tracer;
   folder: string;
   seed: number;
   nearFieldPort: number;
@@ -83,7 +84,7 @@ export interface RunningSimulator {
 
 /** @returns what stops vehicles and riders */
 export async function startSimulator(options: SimulatorOptions): Promise<RunningSimulator> {
-  const { configuration, clock, logger, folder, seed, nearFieldPort } = options;
+  const { configuration, clock, logger, tracer, folder, seed, nearFieldPort } = options;
   const { publicUrl } = configuration;
   const api = new Api(publicUrl, () => machineToken(options));
   const counted = new Map<string, number>();
@@ -98,7 +99,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Running
   }
 
   const city = await startCity({
-    apiUrl: publicUrl, vehicles: await patiently(options, newcomers), folder, seed, clock, nearField: { port: nearFieldPort },
+    apiUrl: publicUrl, vehicles: await patiently(options, newcomers), folder, seed, clock, tracer: tracer.of('vehicle-agent'), nearField: { port: nearFieldPort },
     provision: (vehicleId, csrPem) => api.call<IssuedCertificate>(`/v1/vehicles/${encodeURIComponent(vehicleId)}/device-certificates`, { method: 'POST', body: { csrPem } }),
     claim: (csrPem) => api.call<Omit<IssuedCertificate, 'unlockKeys'>>('/v1/device-claims', { method: 'POST', body: { csrPem, name: 'simulator', validForDays: 1 } }),
     bundleKeys: await patiently(options, () => api.call('/v1/bundle-keys')),

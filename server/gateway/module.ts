@@ -69,7 +69,7 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
   needs: ['user', 'vehicle', 'booking', 'payment', 'iot', 'telemetry', 'incident', 'rollout'],
   migrations: new URL('./migrations/', import.meta.url),
   async start(context) {
-    const { configuration, keys, database, cache, logger, metrics, clock, events } = context;
+    const { configuration, keys, database, cache, logger, metrics, tracer, clock, events } = context;
     const { demo } = configuration;
     const publicUrl = configuration.publicUrl.replace(/\/$/, '');
     const user = context.client(userContract);
@@ -85,7 +85,7 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
       publicUrl, demo, corsOrigins: configuration.MOBILITY_CORS_ORIGINS, mapStyleUrl: configuration.MOBILITY_MAP_STYLE_URL, redirectOrigins: demo ? developmentOrigins : [],
     };
     const { server, notFound } = await createServer({
-      logger, metrics, authenticator, limiter, streams, operations: publicOperations(), dispatchTo: (module) => context.dispatchTo(module),
+      logger, metrics, tracer, traceIds: configuration.MOBILITY_TRACE_IDS, authenticator, limiter, streams, operations: publicOperations(), dispatchTo: (module) => context.dispatchTo(module),
       trustedProxies: configuration.MOBILITY_TRUSTED_PROXIES,
       security,
     });

@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler, RouteHandlerMethod } from 'fastify';
 import Negotiator from 'negotiator';
-import type { Metrics } from '../infra/observability/port.ts';
-import { runInTrace, traceFrom } from '../infra/observability/trace.ts';
+import type { Metrics, SpanOptions, Tracer } from '../infra/observability/port.ts';
+import { currentTrace, readTraceparent, readXray, toXray, type Trace, type TraceIds } from '../infra/observability/trace.ts';
 import type { Caller, Operation } from '../wire/contract.ts';
 import { RawReply } from '../wire/contract.ts';
 import type { Answer, Dispatch, RawRequest } from '../wire/dispatch.ts';
@@ -96,6 +96,8 @@ export interface OperationServices {
   limiter: Limiter;
   streams: OpenStreams;
   metrics: Metrics;
+  tracer: Tracer;
+  traceIds: TraceIds;
   /** What every answer carries. */
   answerHeaders: Record<string, string>;
   dispatchTo(module: string): Dispatch;
@@ -140,10 +142,19 @@ function goneSignal({ raw }: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
-function handle({ module, name, operation }: PublicOperation, { dispatchTo, streams }: OperationServices): RouteHandlerMethod {
+/** Where the trace of a request began: in the app, or at a load balancer of AWS. */
+function traceOf({ headers }: FastifyRequest, ids: TraceIds): Trace | undefined {
+  const { traceparent } = headers;
+  const amazon = ids === 'xray' ? headers['x-amzn-trace-id'] : undefined;
+  return readTraceparent(typeof traceparent === 'string' ? traceparent : undefined) ?? readXray(typeof amazon === 'string' ? amazon : undefined);
+}
+
+function handle({ module, name, operation }: PublicOperation, { dispatchTo, streams, tracer, traceIds }: OperationServices): RouteHandlerMethod {
   const dispatch = dispatchTo(module);
+  const spanName = `${operation.method} ${operation.path}`;
+  const attributes = { 'http.request.method': operation.method, 'http.route': operation.path };
+  const spanOptions = (parent: Trace | undefined, agoMs: number): SpanOptions => ({ kind: 'server', begins: true, outside: true, parent, agoMs, attributes });
   return async (request, reply) => {
-    const traceparent = request.headers['traceparent'];
     let gone: AbortSignal | undefined;
     const options = {
       caller: request.caller,
@@ -155,16 +166,29 @@ function handle({ module, name, operation }: PublicOperation, { dispatchTo, stre
     };
     const json: RawRequest = { params: request.params, query: request.query, body: request.body };
     const raw = operation.consumes === 'multipart/form-data' ? await withUploads(json, operation, request) : json;
-    const answer = await runInTrace(traceFrom(typeof traceparent === 'string' ? traceparent : undefined), () => dispatch(name, raw, options));
+    const answer = await tracer.span(spanName, spanOptions(traceOf(request, traceIds), reply.elapsedTime), async (span) => {
+      if (span.isRecorded) span.set({ 'url.path': request.url.split('?', 1)[0], 'url.scheme': request.protocol });
+      const trace = traceIds === 'xray' ? currentTrace() : undefined;
+      if (trace) void reply.header('x-amzn-trace-id', toXray(trace));
+      try {
+        const answered = await dispatch(name, raw, options);
+        span.set({ 'http.response.status_code': answered instanceof RawReply ? 200 : answered.status });
+        return answered;
+      } catch (error) {
+        span.set({ 'http.response.status_code': error instanceof Problem ? error.status : 500 });
+        throw error;
+      }
+    });
     return sendAnswer(reply, answer, streams);
   };
 }
 
 /** Counts and times the answers of one operation. */
-function measure({ module, name }: PublicOperation, metrics: Metrics): onResponseHookHandler {
-  const operation = `${module}.${name}`;
+function measure({ module, operation }: PublicOperation, metrics: Metrics): onResponseHookHandler {
+  const observers = [1, 2, 3, 4, 5].map((status) =>
+    metrics.seconds('mobility_http_request_duration_seconds', 'Time to answer a request of the public API', { method: operation.method, route: operation.path, module, status: `${status}xx` }));
   return (_request, reply, done) => {
-    metrics.observeSeconds('http_request_seconds', 'Time to answer a request of the public API', reply.elapsedTime / 1000, { operation, status: String(reply.statusCode) });
+    observers[Math.floor(reply.statusCode / 100) - 1]?.(reply.elapsedTime / 1000);
     done();
   };
 }

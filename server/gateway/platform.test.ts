@@ -116,7 +116,7 @@ test('GATEWAY-19: in demo mode health and metrics need no token and do not count
   for (let round = 0; round < 30; round++) expect((await gateway.call('GET', '/health/live')).status).toBe(200);
   expect((await gateway.call('GET', '/health/ready')).status).toBe(200);
   const metrics = await (await gateway.call('GET', '/metrics')).text();
-  expect(metrics).toMatch(/http_request_seconds_count\{operation="user.getProfile",status="429"\} \d+/);
+  expect(metrics).toMatch(/mobility_http_request_duration_seconds_count\{method="GET",route="\/v1\/me",module="user",status="4xx"\} \d+/);
 });
 
 test('GATEWAY-19: in production metrics are for the scraper alone', async () => {

@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { passingTracer } from '../infra/observability/passing-tracer.ts';
+import { prometheusMetrics } from '../infra/observability/prometheus.ts';
 import { Authenticator } from './authentication.ts';
 import { OpenStreams } from './operations.ts';
 import { publicOperations } from './routes.ts';
@@ -15,7 +17,7 @@ beforeAll(async () => {
   const { publicKey } = await generateKeyPair('ES256');
   const made = await createServer({
     logger: { debug() {}, info() {}, warn() {}, error() {}, child: () => { throw new Error('not here'); } },
-    metrics: { observeSeconds() {} } as never,
+    metrics: prometheusMetrics(), tracer: passingTracer('w3c'), traceIds: 'w3c',
     authenticator: new Authenticator({ publicKey, issuer: 'https://rides.example/oidc', audience: 'urn:mobility:api', isRefused: () => false }),
     limiter: { take: async () => ({ policy: '', limit: '' }) }, streams: new OpenStreams(), operations: publicOperations(), trustedProxies: [],
     dispatchTo: () => async () => ({ status: 201, json: { id: 'x' } }),
@@ -62,7 +64,7 @@ test('THREAT-14: whoever sends a body byte by byte loses the connection as well'
 test('THREAT-14: without being told otherwise a connection has 15 seconds for its headers and a minute for all of it', async () => {
   const { publicKey } = await generateKeyPair('ES256');
   const { server: usual } = await createServer({
-    logger: { debug() {}, info() {}, warn() {}, error() {}, child: () => { throw new Error('not here'); } }, metrics: { observeSeconds() {} } as never,
+    logger: { debug() {}, info() {}, warn() {}, error() {}, child: () => { throw new Error('not here'); } }, metrics: prometheusMetrics(), tracer: passingTracer('w3c'), traceIds: 'w3c',
     authenticator: new Authenticator({ publicKey, issuer: 'i', audience: 'a', isRefused: () => false }), limiter: { take: async () => ({ policy: '', limit: '' }) },
     streams: new OpenStreams(), operations: [], trustedProxies: [], dispatchTo: () => async () => ({ status: 200, json: {} }),
     security: { publicUrl: 'http://localhost', demo: true, corsOrigins: [], mapStyleUrl: undefined, redirectOrigins: [] },

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { Aedes, type AedesPublishPacket, type AuthenticateError, type Client, type PublishPacket } from 'aedes';
 import type { Clock } from '../infra/clock/port.ts';
 import type { EventLog } from '../infra/events/port.ts';
-import type { Logger } from '../infra/observability/port.ts';
+import type { Logger, Tracer } from '../infra/observability/port.ts';
 import { topics } from '../../edge/protocol/topics.ts';
 import { type Door, type DoorOptions, openDoor, type Peer, type TlsMaterial } from './door.ts';
 import { Allowance, certificateAllowance, type Identity, isCertificateTopic, isMeantBy, isVehicleId, maximumPacketBytes, maximumSubscriptions, maySubscribe, PacketSizeGuard, publishAllowance, routeOf } from './domain/policy.ts';
@@ -44,6 +44,7 @@ export interface BrokerOptions extends Pick<DoorOptions, 'host' | 'port' | 'shar
   core: BrokerCore;
   clock: Clock;
   logger: Logger;
+  tracer: Tracer;
   events: EventLog;
   unlockKeys: Uint8Array;
 }
@@ -115,13 +116,13 @@ class DeviceBroker implements Broker {
   #door: Door | undefined;
   #lastConnection = 0;
 
-  constructor({ core, clock, logger, events, unlockKeys }: BrokerOptions) {
+  constructor({ core, clock, logger, tracer, events, unlockKeys }: BrokerOptions) {
     this.#core = core;
     this.#clock = clock;
     this.#logger = logger;
     this.#unlockKeys = unlockKeys;
     this.#tally = new Tally(clock);
-    this.#intake = new Intake({ events, clock, logger, tally: this.#tally });
+    this.#intake = new Intake({ events, clock, logger, tracer, tally: this.#tally });
     this.#aedes = this.#createAedes();
   }
 

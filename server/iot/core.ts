@@ -89,7 +89,7 @@ export class DeviceCore {
     this.#clock = clock;
     this.#logger = logger;
     this.#metrics = metrics;
-    metrics.gauge('iot_connected_vehicles', 'Vehicles that are connected now', () => this.#vehicles.size);
+    metrics.gauge('mobility_iot_connected_vehicles', 'Vehicles that are connected now', () => this.#vehicles.size);
     this.#timer = setInterval(() => {
       this.#note();
       void this.#count();
@@ -224,9 +224,9 @@ export class DeviceCore {
       plus(sums.refused, counted.refused);
       plus(sums.dropped, counted.dropped);
       sums.samples = lastOfEachReason([...sums.samples, ...counted.samples]);
-      for (const [route, by] of Object.entries(counted.received)) this.#metrics.count('iot_messages_total', 'Messages of vehicles that were of use', { route }, by);
-      for (const [reason, by] of Object.entries(counted.refused)) this.#metrics.count('iot_refused_total', 'What the broker refused', { reason }, by);
-      for (const [reason, by] of Object.entries(counted.dropped)) this.#metrics.count('iot_messages_dropped_total', 'Messages of vehicles that were of no use', { reason }, by);
+      for (const [route, by] of Object.entries(counted.received)) this.#metrics.count('mobility_iot_messages_total', 'Messages of vehicles that were of use', { route }, by);
+      for (const [reason, by] of Object.entries(counted.refused)) this.#metrics.count('mobility_iot_refusals_total', 'What the broker refused', { reason }, by);
+      for (const [reason, by] of Object.entries(counted.dropped)) this.#metrics.count('mobility_iot_messages_dropped_total', 'Messages of vehicles that were of no use', { reason }, by);
     }
     const atMs = this.#clock.nowMs();
     this.#rate = [...this.#rate.filter((point) => point.atMs > atMs - rateWindowMs), { atMs, received: Object.values(sums.received).reduce((sum, count) => sum + count, 0) }];

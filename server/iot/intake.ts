@@ -2,7 +2,7 @@
 import { v7 } from 'uuid';
 import type { Clock } from '../infra/clock/port.ts';
 import type { CloudEvent, EventLog } from '../infra/events/port.ts';
-import type { Logger } from '../infra/observability/port.ts';
+import type { Logger, OpenSpan, Tracer } from '../infra/observability/port.ts';
 import type { EventDefinition } from '../wire/contract.ts';
 import { iotContract } from './contract.ts';
 import { frameBytes, joinFrames, shareOf, shares } from './domain/frames.ts';
@@ -39,6 +39,7 @@ export class Intake {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #tally: Tally;
+  readonly #tracer: Tracer;
   readonly #running = new Set<Promise<void>>();
   #batch: Batch = { events: [], settles: [] };
   #appendingBatch = false;
@@ -47,11 +48,12 @@ export class Intake {
   #gathering: NodeJS.Timeout | undefined;
   #appendingShares = false;
 
-  constructor({ events, clock, logger, tally }: { events: EventLog; clock: Clock; logger: Logger; tally: Tally }) {
+  constructor({ events, clock, logger, tracer, tally }: { events: EventLog; clock: Clock; logger: Logger; tracer: Tracer; tally: Tally }) {
     this.#events = events;
     this.#clock = clock;
     this.#logger = logger;
     this.#tally = tally;
+    this.#tracer = tracer;
   }
 
   /** @param settle is told when the message survives a power cut, or was of no use and is dropped */
@@ -67,15 +69,30 @@ export class Intake {
       return;
     }
     this.#tally.received(route);
-    this.#batch.events.push(this.#event(read.event, vehicleId, read.data));
-    this.#batch.settles.push(settle);
+    const span = this.#arrival(route, vehicleId, read.data);
+    this.#batch.events.push(this.#event(read.event, vehicleId, read.data, span?.traceparent));
+    this.#batch.settles.push((error) => {
+      span?.end(error);
+      settle(error);
+    });
     if (!this.#appendingBatch) this.#run(() => this.#appendBatches());
   }
 
-  #event(definition: EventDefinition, subject: string, data: unknown): CloudEvent {
+  /** The answer to a command goes on with its trace, and an alert begins one; what vehicles say by themselves all day belongs to none. */
+  #arrival(route: Exclude<Route, 'request' | 'telemetry'>, vehicleId: string, data: object): OpenSpan | undefined {
+    const traceparent = 'traceparent' in data && typeof data.traceparent === 'string' ? data.traceparent : undefined;
+    if (traceparent === undefined && route !== 'alerts') return undefined;
+    const template = `vehicles/{vehicleId}/${route}`;
+    return this.#tracer.open(`process ${template}`, {
+      kind: 'consumer', parent: traceparent, begins: true, outside: true,
+      attributes: { 'messaging.system': 'mqtt', 'messaging.operation.type': 'process', 'messaging.destination.template': template, 'mobility.vehicle.id': vehicleId },
+    });
+  }
+
+  #event(definition: EventDefinition, subject: string, data: unknown, traceparent?: string): CloudEvent {
     return {
       specversion: '1.0', id: v7(), source: '/iot', type: definition.type, subject, time: this.#clock.now().toISOString(),
-      datacontenttype: 'application/json', dataschemaversion: definition.version, data,
+      datacontenttype: 'application/json', dataschemaversion: definition.version, ...(traceparent !== undefined && { traceparent }), data,
     };
   }
 

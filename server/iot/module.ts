@@ -1,5 +1,7 @@
 import { hkdfSync } from 'node:crypto';
+import type { CommandMessage } from '../../edge/protocol/messages.ts';
 import { provisioningTemplate, topics } from '../../edge/protocol/topics.ts';
+import type { Tracer } from '../infra/observability/port.ts';
 import { defineModule, type ModuleContext } from '../module.ts';
 import { Problem } from '../wire/problem.ts';
 import { brokerCertificate, type CertificateAuthority, openAuthority, readCertificateRequest } from './authority.ts';
@@ -81,7 +83,7 @@ interface Listener {
 
 /** Opens the broker: here, or in as many processes as the configuration says. */
 async function openListener(context: ModuleContext, parts: { core: DeviceCore; registry: Registry; unlockKeys(): KeySet }): Promise<Listener> {
-  const { configuration, database, clock, logger, events } = context;
+  const { configuration, database, clock, logger, tracer, events } = context;
   const { core, registry } = parts;
   const { port, remember } = await rememberedPort(context);
   let material = await tlsMaterial(context, registry.authority);
@@ -91,7 +93,7 @@ async function openListener(context: ModuleContext, parts: { core: DeviceCore; r
     count: configuration.MOBILITY_IOT_WORKERS, core, logger, port,
     begin: () => ({ ...begin(), configuration }),
   });
-  desk.broker = workers ? undefined : await openBroker({ ...begin(), core: desk, port, shared: false, clock, logger, events });
+  desk.broker = workers ? undefined : await openBroker({ ...begin(), core: desk, port, shared: false, clock, logger, tracer, events });
   const broker = workers ?? desk.broker;
   await remember(broker?.port ?? 0);
   const hourly = setInterval(() => {
@@ -111,6 +113,19 @@ async function openListener(context: ModuleContext, parts: { core: DeviceCore; r
       await broker?.close();
     },
   };
+}
+
+/** @returns whether the vehicle is connected */
+function sendCommand(tracer: Tracer, core: DeviceCore, { vehicleId, message }: { vehicleId: string; message: CommandMessage }): boolean {
+  const template = topics.commands('{vehicleId}');
+  const span = tracer.open(`send ${template}`, {
+    kind: 'producer',
+    attributes: { 'messaging.system': 'mqtt', 'messaging.operation.type': 'send', 'messaging.destination.template': template, 'messaging.message.id': message.commandId, 'mobility.vehicle.id': vehicleId },
+  });
+  const connected = core.send(vehicleId, [{ topic: topics.commands(vehicleId), payload: bytes({ ...message, traceparent: span.traceparent }) }]);
+  span.set({ 'mobility.vehicle.connected': connected });
+  span.end();
+  return connected;
 }
 
 export const iotModule = defineModule<Operations>({
@@ -144,7 +159,7 @@ export const iotModule = defineModule<Operations>({
           return device;
         },
         getStatistics: () => core.statistics(),
-        deliverCommand: async ({ body: { vehicleId, message } }) => ({ connected: core.send(vehicleId, [{ topic: topics.commands(vehicleId), payload: bytes(message) }]) }),
+        deliverCommand: async ({ body }) => ({ connected: sendCommand(context.tracer, core, body) }),
         async publishUnlockKeys({ body }) {
           await storeUnlockKeys(database.sql, body);
           unlockKeys = body;

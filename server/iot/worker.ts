@@ -1,7 +1,7 @@
 /** A broker in a process of its own: the side of the worker. It keeps connections and nothing else that somebody would miss. */
 import type { Clock } from '../infra/clock/port.ts';
 import type { EventLog } from '../infra/events/port.ts';
-import type { Logger } from '../infra/observability/port.ts';
+import type { Logger, Tracer } from '../infra/observability/port.ts';
 import { type Admission, type Broker, type BrokerCore, openBroker } from './broker.ts';
 import { Line } from './line.ts';
 import type { ThingMessage } from './thing-messages.ts';
@@ -11,6 +11,7 @@ import type { WorkerStart } from './workers.ts';
 interface WorkerPorts {
   clock: Clock;
   logger: Logger;
+  tracer: Tracer;
   events: EventLog;
 }
 
@@ -18,15 +19,18 @@ interface WorkerPorts {
 export function serveBroker(openPorts: (start: WorkerStart) => Promise<WorkerPorts>): void {
   let broker: Broker | undefined;
   let events: EventLog | undefined;
+  let tracer: Tracer | undefined;
   const close = async () => {
     await broker?.close();
     await events?.close();
+    await tracer?.close();
     process.exit(0);
   };
   const line = new Line(process, {
     async start(start: WorkerStart) {
       const ports = await openPorts(start);
       events = ports.events;
+      tracer = ports.tracer;
       broker = await openBroker({ ...ports, ...start, shared: true, core });
       return broker.port;
     },

@@ -9,13 +9,14 @@ import { fileKeys } from '../infra/keys/files.ts';
 import type { Keys } from '../infra/keys/port.ts';
 import type { KeyValueStore } from '../infra/kv/port.ts';
 import { pinoLogger } from '../infra/observability/pino.ts';
-import type { Logger, Metrics } from '../infra/observability/port.ts';
+import type { Logger, Metrics, Tracer } from '../infra/observability/port.ts';
 import { prometheusMetrics } from '../infra/observability/prometheus.ts';
 import type { SeriesStore } from '../infra/series/port.ts';
 import { openPostgresSeries } from '../infra/series/postgres.ts';
 import { type DatabaseAccess, databaseAccess } from '../infra/sql/access.ts';
 import { startEmbeddedPostgres } from '../infra/sql/embedded.ts';
 import type { Configuration } from './configuration.ts';
+import { tracerOf } from './tracer.ts';
 import { openEventLog } from './event-log.ts';
 import { openBlobs, openCache, openKeyValueStore } from './stores.ts';
 
@@ -24,6 +25,7 @@ export interface Ports {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  tracer: Tracer;
   events: EventLog;
   kv: KeyValueStore;
   cache: Cache;
@@ -46,6 +48,7 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
   const clock = systemClock(configuration.MOBILITY_CLOCK_OFFSET_SECONDS * 1000);
   const logger = pinoLogger(configuration.MOBILITY_LOG_LEVEL);
   const metrics = prometheusMetrics();
+  const tracer = tracerOf({ configuration, logger, metrics });
   const keys = await fileKeys(join(home, 'keys'));
   const embedded = configuration.MOBILITY_DATABASE_URL
     ? undefined
@@ -58,10 +61,11 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
   // What is too old is decided by the clock of the modules, which tests exchange.
   const series = openPostgresSeries({ access: database, clock: { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() }, logger, metrics });
   const ports: Ports = {
-    clock, logger, metrics, events, kv, cache, blobs, keys, series, database,
+    clock, logger, metrics, tracer, events, kv, cache, blobs, keys, series, database,
     async close() {
       await Promise.all([events.close(), kv.close(), blobs.close(), cache.close(), series.close()]);
       await embedded?.stop();
+      await tracer.close();
     },
   };
   return ports;

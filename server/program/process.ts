@@ -6,6 +6,7 @@ import { type Client, type Contract, moduleCaller, type Operations } from '../wi
 import { createClient, type Dispatch, localDispatch, remoteDispatch } from '../wire/dispatch.ts';
 import type { Configuration } from './configuration.ts';
 import { inOrderOfNeeds } from './order.ts';
+import { observedDispatch, tracedCalls } from './observed-dispatch.ts';
 import { peerHeaders } from './peers.ts';
 import type { Ports } from './ports.ts';
 
@@ -53,7 +54,7 @@ class ModuleStarter {
   }
 
   /** Local when the module runs here, else remote; looked up at the call, so that order does not matter. */
-  dispatchTo(module: string): Dispatch {
+  dispatchTo(module: string, caller: string): Dispatch {
     const { configuration, ports } = this.#options;
     let dispatch: Dispatch | undefined;
     return (operation, request, options) => {
@@ -61,7 +62,7 @@ class ModuleStarter {
       if (!dispatch) {
         const peer = configuration.MOBILITY_PEERS[module];
         if (!peer) throw new Error(`module ${module} is neither in this process nor in MOBILITY_PEERS`);
-        dispatch = remoteDispatch(module, peer, peerHeaders(ports.keys));
+        dispatch = tracedCalls(module, remoteDispatch(module, peer, peerHeaders(ports.keys)), ports.tracer.of(caller));
       }
       return dispatch(operation, request, options);
     };
@@ -70,28 +71,29 @@ class ModuleStarter {
   async start(module: Module): Promise<void> {
     const { configuration, ports, checkAnswers } = this.#options;
     const logger = ports.logger.child({ module: module.name });
+    const tracer = ports.tracer.of(module.name);
     let database: ModuleDatabase | undefined;
     if (module.migrations) {
       database = await openDatabase({
         module: module.name, access: ports.database, poolSize: configuration.MOBILITY_POOL_SIZE, migrations: module.migrations,
-        clock: ports.clock, events: ports.events, logger, metrics: ports.metrics,
+        clock: ports.clock, events: ports.events, logger, metrics: ports.metrics, tracer,
       });
       this.databases.set(module.name, database);
     }
     const { database: _ofTheWholeServer, close: _ofTheProgram, ...openPorts } = ports;
     const context: ModuleContext = {
-      ...openPorts, configuration, logger, database: database ?? absentDatabase(module.name),
+      ...openPorts, configuration, logger, tracer, database: database ?? absentDatabase(module.name),
       client: (contract) => {
         if (!module.needs.includes(contract.module)) throw new Error(`module ${module.name} calls ${contract.module} without naming it in needs`);
-        return createClient(contract, this.dispatchTo(contract.module), { caller: moduleCaller(module.name) });
+        return createClient(contract, this.dispatchTo(contract.module, module.name), { caller: moduleCaller(module.name) });
       },
-      dispatchTo: (name) => this.dispatchTo(name),
+      dispatchTo: (name) => this.dispatchTo(name, module.name),
       isReady: () => this.ready,
     };
     const started = await module.start(context);
     this.started.push({ name: module.name, module: started });
     if (module.contract && started.handlers) {
-      const dispatch = localDispatch(module.contract, started.handlers as Record<string, unknown>, { checkAnswers });
+      const dispatch = observedDispatch(module.contract, localDispatch(module.contract, started.handlers as Record<string, unknown>, { checkAnswers }), { tracer, metrics: ports.metrics });
       this.dispatches.set(module.name, { contract: module.contract, dispatch });
     }
     database?.start();
@@ -115,7 +117,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
     await starter.stop();
     await options.ports.close();
   };
-  const clientOf: RunningProcess['client'] = (contract) => createClient(contract, starter.dispatchTo(contract.module), { caller: moduleCaller('program') });
+  const clientOf: RunningProcess['client'] = (contract) => createClient(contract, starter.dispatchTo(contract.module, 'program'), { caller: moduleCaller('program') });
   try {
     for (const module of inOrderOfNeeds(options.modules, Object.keys(options.configuration.MOBILITY_PEERS))) {
       options.onProgress?.(module.name);

@@ -12,7 +12,7 @@ export function pinoLogger(level: string): Logger {
       redact: { paths: ['authorization', 'password', 'token', '*.authorization', '*.password', '*.token'], censor: '[removed]' },
       mixin: () => {
         const trace = currentTrace();
-        return trace ? { traceId: trace.traceId } : {};
+        return trace ? { trace_id: trace.traceId, span_id: trace.spanId } : {};
       },
     },
     pino.destination({ fd: 2, sync: false }),

@@ -24,8 +24,14 @@ create table if not exists timers (
   generation bigint generated always as identity,
   -- By the clock of the modules: not to be tried before.
   locked_until timestamptz,
+  -- Of the work that set it.
+  traceparent text,
   primary key (kind, key)
 );
+-- Not "if not exists", which locks the table each time.
+do $$ begin
+  if not exists (select from pg_attribute where attrelid = 'timers'::regclass and attname = 'traceparent' and not attisdropped) then alter table timers add column traceparent text; end if;
+end $$;
 create index if not exists timers_due_at on timers (due_at);
 
 -- A worker's claim, by the clock of the database, and the generation that it was made for: who moves a timer while it is

@@ -4,8 +4,9 @@ import { v7 } from 'uuid';
 import type { Clock } from '../clock/port.ts';
 import type { EventDefinition } from '../../wire/contract.ts';
 import type { CloudEvent, EventLog, SubscribeOptions, Subscription } from '../events/port.ts';
-import type { Logger, Metrics } from '../observability/port.ts';
-import { currentTrace, runInTrace, toTraceparent, traceFrom } from '../observability/trace.ts';
+import type { Logger, Metrics, Tracer } from '../observability/port.ts';
+import { passingTracer } from '../observability/passing-tracer.ts';
+import { currentTrace, toTraceparent } from '../observability/trace.ts';
 import { type DatabaseAccess, explainRefusedLogin, type Login } from './access.ts';
 import { migrate, schemaOf } from './migrations.ts';
 import { OutboxRelay } from './outbox.ts';
@@ -13,6 +14,7 @@ import { openPool } from './pool.ts';
 import type { Database, Timer, TimerFired, Transaction } from './port.ts';
 import { TimerWorker } from './timers.ts';
 import { isUnreachable } from './unreachable.ts';
+import { DatabaseWatch } from './watch.ts';
 
 export interface DatabaseOptions {
   module: string;
@@ -23,6 +25,8 @@ export interface DatabaseOptions {
   events: EventLog;
   logger: Logger;
   metrics: Metrics;
+  /** Without one nothing is recorded. */
+  tracer?: Tracer;
   /** For tests: how long the claim of a worker on a timer holds when it was killed. */
   timerLeaseMs?: number;
 }
@@ -61,27 +65,33 @@ function connect({ module, poolSize }: DatabaseOptions, { url, ...login }: Login
   }) as Sql;
 }
 
+const messaging = (topic: string) => ({ 'messaging.system': 'mobility', 'messaging.destination.name': topic });
+
 class PostgresTransaction implements Transaction {
   readonly sql: TransactionSql;
   readonly events: { topic: string; event: CloudEvent }[] = [];
-  readonly timers: Timer[] = [];
+  readonly timers: (Timer & { traceparent: string | null })[] = [];
   readonly cancelled: { kind: string; key: string }[] = [];
   readonly #module: string;
   readonly #clock: Clock;
+  readonly #tracer: Tracer;
 
-  constructor(sql: TransactionSql, module: string, clock: Clock) {
+  constructor(sql: TransactionSql, { module, clock, tracer }: { module: string; clock: Clock; tracer: Tracer }) {
     this.sql = sql;
     this.#module = module;
     this.#clock = clock;
+    this.#tracer = tracer;
   }
 
   publish: Transaction['publish'] = (definition, subject, data) => {
-    const trace = currentTrace();
+    const id = v7();
+    const span = this.#tracer.open(`send ${definition.topic}`, { kind: 'producer', attributes: { ...messaging(definition.topic), 'messaging.operation.type': 'send', 'messaging.operation.name': 'send', 'messaging.message.id': id, 'cloudevents.event_type': definition.type } });
+    span.end();
     this.events.push({
       topic: definition.topic,
       event: {
-        specversion: '1.0', id: v7(), source: `/${this.#module}`, type: definition.type, subject, time: this.#clock.now().toISOString(),
-        datacontenttype: 'application/json', dataschemaversion: definition.version, ...(trace && { traceparent: toTraceparent(trace) }), data: definition.data.parse(data),
+        specversion: '1.0', id, source: `/${this.#module}`, type: definition.type, subject, time: this.#clock.now().toISOString(),
+        datacontenttype: 'application/json', dataschemaversion: definition.version, ...(span.traceparent !== undefined && { traceparent: span.traceparent }), data: definition.data.parse(data),
       },
     });
   };
@@ -89,7 +99,9 @@ class PostgresTransaction implements Transaction {
   schedule(timer: Timer): void {
     const earlier = this.timers.findIndex(({ kind, key }) => kind === timer.kind && key === timer.key);
     if (earlier >= 0) this.timers.splice(earlier, 1);
-    this.timers.push(timer);
+    const trace = currentTrace();
+    // One that sets itself again and again would never come to the end of its trace.
+    this.timers.push({ ...timer, traceparent: trace && trace.timer !== timer.kind ? toTraceparent(trace) : null });
   }
 
   cancelTimer(kind: string, key: string): void {
@@ -104,14 +116,14 @@ class PostgresTransaction implements Transaction {
     const moved = new Set(timers.map(({ kind, key }) => `${kind} ${key}`));
     const cancelled = this.cancelled.filter(({ kind, key }) => !moved.has(`${kind} ${key}`));
     if (events.length + timers.length + cancelled.length === 0) return;
-    const scheduled = timers.map(({ kind, key, dueAt, payload }) => ({ kind, key, due_at: dueAt.toISOString(), payload: payload ?? null }));
+    const scheduled = timers.map(({ kind, key, dueAt, payload, traceparent }) => ({ kind, key, due_at: dueAt.toISOString(), payload: payload ?? null, traceparent }));
     await sql`
       with cancelled as (
         delete from timers using jsonb_to_recordset(${sql.json(cancelled)}) as gone(kind text, key text) where timers.kind = gone.kind and timers.key = gone.key
       ), scheduled as (
-        insert into timers (kind, key, due_at, payload)
-        select kind, key, due_at, payload from jsonb_to_recordset(${sql.json(scheduled as never)}) as rows(kind text, key text, due_at timestamptz, payload jsonb)
-        on conflict (kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, attempts = 0, locked_until = null, generation = default
+        insert into timers (kind, key, due_at, payload, traceparent)
+        select kind, key, due_at, payload, traceparent from jsonb_to_recordset(${sql.json(scheduled as never)}) as rows(kind text, key text, due_at timestamptz, payload jsonb, traceparent text)
+        on conflict (kind, key) do update set due_at = excluded.due_at, payload = excluded.payload, traceparent = excluded.traceparent, attempts = 0, locked_until = null, generation = default
       )
       insert into outbox (topic, event) select topic, event from jsonb_to_recordset(${sql.json(events as never)}) as rows(topic text, event jsonb)`;
   }
@@ -152,17 +164,36 @@ function deliveryTo({ wanted, handle }: Consumer, handleBatch: (batch: readonly 
   };
 }
 
+interface Handling {
+  transaction: RunTransaction;
+  module: string;
+  tracer: Tracer;
+}
+
 /** Handles those events of a batch that are new, in one transaction. */
-async function handleOnce(transaction: RunTransaction, batch: readonly CloudEvent[], handle: Handle): Promise<void> {
+async function handleOnce({ transaction, module, tracer }: Handling, batch: readonly CloudEvent[], handle: Handle): Promise<void> {
   await transaction(async (current) => {
     const rows = await current.sql<{ eventId: string }[]>`
       insert into inbox (event_id) select distinct unnest(${batch.map((event) => event.id)}::uuid[]) on conflict do nothing returning event_id`;
     const fresh = new Set(rows.map((row) => row.eventId));
     for (const event of batch) {
       if (!fresh.delete(event.id)) continue;
-      await runInTrace(traceFrom(event.traceparent), () => handle(event, current));
+      await tracer.span(`process ${event.type}`, {
+        kind: 'consumer', parent: event.traceparent, begins: true,
+        attributes: { 'messaging.system': 'mobility', 'messaging.operation.type': 'process', 'messaging.operation.name': 'process', 'messaging.consumer.group.name': module, 'messaging.message.id': event.id, 'cloudevents.event_type': event.type },
+      }, () => handle(event, current));
     }
   });
+}
+
+/** One commit for the whole batch; when an event in it fails, one by one, so that only that one is tried again. */
+async function handleBatch(handling: Handling, batch: readonly CloudEvent[], handle: Handle): Promise<void> {
+  try {
+    await handleOnce(handling, batch, handle);
+  } catch (error) {
+    if (batch.length === 1) throw error;
+    for (const event of batch) await handleOnce(handling, [event], handle);
+  }
 }
 
 /**
@@ -184,7 +215,8 @@ function waitingForDatabase(logger: Logger, isStopping: () => boolean): Database
 }
 
 /** Opens the pool of a module, creates its schema and role, and migrates. */
-export async function openDatabase(options: DatabaseOptions): Promise<ModuleDatabase> {
+export async function openDatabase({ tracer = passingTracer('w3c'), ...given }: DatabaseOptions): Promise<ModuleDatabase> {
+  const options = { ...given, tracer };
   const { module, access, clock, events, logger } = options;
   await access.prepare(module);
   const login = await access.loginOf(module);
@@ -195,17 +227,22 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
   await migrate(sql, options.migrations);
 
   const relay = new OutboxRelay(sql, events, logger);
-  const timers = new TimerWorker({ sql, clock, logger, leaseMs: options.timerLeaseMs });
+  const timers = new TimerWorker({ sql, clock, logger, tracer, leaseMs: options.timerLeaseMs });
   const consumers: Consumer[] = [];
   const subscriptions: Subscription[] = [];
   let stopping = false;
 
-  async function transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const watch = new DatabaseWatch(sql, options);
+
+  const transaction = <T>(work: (transaction: Transaction) => Promise<T>): Promise<T> => watch.transaction((connected) => tryAndCommit(work, connected));
+
+  async function tryAndCommit<T>(work: (transaction: Transaction) => Promise<T>, connected: () => void): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
         let committed: PostgresTransaction | undefined;
         const result = await pool.transaction(async (transactionSql) => {
-          const current = new PostgresTransaction(transactionSql, module, clock);
+          connected();
+          const current = new PostgresTransaction(transactionSql, options);
           const value = await work(current);
           await current.flush();
           committed = current;
@@ -222,16 +259,6 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
 
   const whileReachable = waitingForDatabase(logger, () => stopping);
 
-  /** One commit for the whole batch; when an event in it fails, one by one, so that only that one is tried again. */
-  async function handleBatch(batch: readonly CloudEvent[], handle: Handle): Promise<void> {
-    try {
-      await handleOnce(transaction, batch, handle);
-    } catch (error) {
-      if (batch.length === 1) throw error;
-      for (const event of batch) await handleOnce(transaction, [event], handle);
-    }
-  }
-
   return {
     sql,
     transaction,
@@ -247,7 +274,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<ModuleData
       keepInboxSmall({ transaction, timers, clock });
       timers.start();
       void scheduleFirstCleaning(transaction, clock).catch((error: unknown) => logger.error({ error, module }, 'cannot schedule the cleaning of the inbox'));
-      for (const consumer of consumers) subscriptions.push(events.subscribe({ group: module, ...deliveryTo(consumer, (batch, handle) => whileReachable(() => handleBatch(batch, handle))) }));
+      for (const consumer of consumers) subscriptions.push(events.subscribe({ group: module, ...deliveryTo(consumer, (batch, handle) => whileReachable(() => handleBatch({ transaction, module, tracer }, batch, handle))) }));
     },
     async stop() {
       stopping = true;

@@ -1,6 +1,7 @@
 import type { Sql } from 'postgres';
 import type { CloudEvent, EventLog } from '../events/port.ts';
 import type { Logger } from '../observability/port.ts';
+import { runWithoutTrace } from '../observability/trace.ts';
 
 const batchSize = 500;
 const pollIntervalMs = 1000;
@@ -40,7 +41,7 @@ export class OutboxRelay {
       this.#again = true;
       return;
     }
-    this.#running = this.#drain().finally(() => {
+    this.#running = runWithoutTrace(() => this.#drain()).finally(() => {
       this.#running = undefined;
       if (this.#again) {
         this.#again = false;

@@ -1,6 +1,7 @@
 import type { Sql } from 'postgres';
 import type { Clock } from '../clock/port.ts';
-import type { Logger } from '../observability/port.ts';
+import type { Logger, Span, Tracer } from '../observability/port.ts';
+import { runWithoutTrace } from '../observability/trace.ts';
 import type { TimerFired } from './port.ts';
 
 interface TimerRow {
@@ -10,6 +11,7 @@ interface TimerRow {
   payload: unknown;
   attempts: number;
   generation: number;
+  traceparent: string | null;
 }
 
 const pollIntervalMs = 1000;
@@ -25,6 +27,7 @@ export interface TimerWorkerOptions {
   sql: Sql;
   clock: Clock;
   logger: Logger;
+  tracer: Tracer;
   leaseMs?: number | undefined;
 }
 
@@ -38,6 +41,7 @@ export class TimerWorker {
   readonly #sql: Sql;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #tracer: Tracer;
   readonly #leaseMs: number;
   readonly #handlers = new Map<string, (timer: TimerFired) => Promise<void>>();
   /** What is being handled, with its handler's end. */
@@ -50,10 +54,11 @@ export class TimerWorker {
   #renewal: NodeJS.Timeout | undefined;
   #stopped = true;
 
-  constructor({ sql, clock, logger, leaseMs = defaultLeaseMs }: TimerWorkerOptions) {
+  constructor({ sql, clock, logger, tracer, leaseMs = defaultLeaseMs }: TimerWorkerOptions) {
     this.#sql = sql;
     this.#clock = clock;
     this.#logger = logger;
+    this.#tracer = tracer;
     this.#leaseMs = leaseMs;
   }
 
@@ -79,7 +84,7 @@ export class TimerWorker {
     clearTimeout(this.#wake);
     this.#wakeAtMs = performance.now() + inMs;
     this.#wake = setTimeout(() => {
-      this.#claiming = this.#fireDue().finally(() => {
+      this.#claiming = runWithoutTrace(() => this.#fireDue()).finally(() => {
         this.#claiming = undefined;
         const inMs = Math.min(pollIntervalMs, Math.max(shortestPauseMs, this.#scheduledMeanwhileMs - this.#clock.nowMs()));
         this.#scheduledMeanwhileMs = Number.POSITIVE_INFINITY;
@@ -112,7 +117,7 @@ export class TimerWorker {
         where due_at <= ${now} and (locked_until is null or locked_until <= ${now}) and (leased_until is null or leased_until <= clock_timestamp())
           and kind = any(${[...this.#handlers.keys()]})
         order by due_at limit ${limit} for update skip locked)
-      returning kind, key, due_at, payload, attempts, generation`;
+      returning kind, key, due_at, payload, attempts, generation, traceparent`;
   }
 
   /** Holds on to what is still being handled. */
@@ -129,12 +134,18 @@ export class TimerWorker {
     }
   }
 
-  async #fire(row: TimerRow): Promise<void> {
+  #fire(row: TimerRow): Promise<void> {
+    const { kind, traceparent, attempts } = row;
+    return this.#tracer.span(`timer ${kind}`, { begins: true, timer: kind, parent: traceparent ?? undefined, attributes: { 'mobility.timer.kind': kind, 'mobility.timer.attempt': attempts } }, (span) => this.#handle(row, span));
+  }
+
+  async #handle(row: TimerRow, span: Span): Promise<void> {
     const { kind, key, dueAt, payload, attempts } = row;
     try {
       await this.#handlers.get(kind)?.({ kind, key, dueAt, payload, attempt: attempts });
       await this.#done(row);
     } catch (error) {
+      span.set({ 'error.type': error instanceof Error ? error.name : 'unknown' });
       const pauseMs = Math.min(longestPauseMs, 250 * 2 ** Math.min(attempts, 10));
       this.#logger.warn({ error, kind, key, attempts, pauseMs }, 'a timer failed; tried again');
       await this.#tryLater(row, pauseMs).catch((cause: unknown) => this.#logger.warn({ error: cause, kind, key }, 'a timer cannot be given back; it is tried again when the claim on it has run out'));

@@ -39,7 +39,7 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
   needs: [],
   migrations: new URL('./migrations/', import.meta.url),
   async start(context) {
-    const { configuration, database, kv, clock, logger, metrics } = context;
+    const { configuration, database, kv, clock, logger, metrics, tracer } = context;
     const timeoutMs = configuration.MOBILITY_PAYMENT_TIMEOUT_MS;
     const adapters = configuredProviders(context);
     const store = new AttemptStore(database);
@@ -54,7 +54,7 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
         const breaker = new SharedBreaker({ name: adapter.name, records, clock, logger, breakAfterFailures, halfOpenAfterMs, probeForMs: timeoutMs + 1_000 });
         return new GuardedProvider(adapter, breaker, { timeoutMs });
       }),
-      store, clock, logger, metrics, shareTokens: configuration.demo,
+      store, clock, logger, metrics, tracer, shareTokens: configuration.demo,
       // Longer than a call takes. A lookup that comes too early is harmless: the call that it races loses.
       graceMs: timeoutMs + 1_000,
     });

@@ -1,6 +1,6 @@
 /** Which provider is asked, when another one may be, and how an uncertain attempt is cleared up. */
 import type { Clock } from '../../infra/clock/port.ts';
-import type { Logger, Metrics } from '../../infra/observability/port.ts';
+import type { Logger, Metrics, Span, Tracer } from '../../infra/observability/port.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { Outcome, Provider, StoredMethod } from './contract.ts';
 import type { BreakerState } from './domain/breaker.ts';
@@ -18,6 +18,7 @@ export interface OrchestratorOptions {
   clock: Clock;
   logger: Logger;
   metrics: Metrics;
+  tracer: Tracer;
   /** An attempt that somebody may still be working on is not looked up before this. */
   graceMs: number;
   /** Whether a card that one provider keeps is shown to the others, too: only test cards are known to both. */
@@ -95,7 +96,11 @@ export class Orchestrator {
       asked = name;
       const begun = performance.now();
       try {
-        const outcome = await guarded.run(ask);
+        const outcome = await this.#asking(kind, name, async (span) => {
+          const given = await guarded.run(ask);
+          span.set({ 'mobility.payment.result': given.result });
+          return given;
+        });
         this.#observe(kind, name, outcome.result, begun);
         return await this.#settle(attempt, name, outcome, amountMinor);
       } catch (error) {
@@ -103,13 +108,18 @@ export class Orchestrator {
         if (!(error instanceof ProviderDown)) return this.#uncertain(attempt, name, amountMinor, error);
       }
     }
-    metrics.count('payments_unavailable_total', 'Attempts that no provider took', { kind });
+    metrics.count('mobility_payment_attempts_unserved_total', 'Attempts that no provider took', { kind });
     await store.settle(attempt, asked, 'final', unavailable(amountMinor), clock.now());
     return this.#recorded(attempt, amountMinor);
   }
 
   #observe(kind: AttemptKind, provider: Provider, result: string, begun: number): void {
-    this.#options.metrics.observeSeconds('payments_provider_seconds', 'How long a payment provider took', (performance.now() - begun) / 1000, { kind, provider, result });
+    this.#options.metrics.seconds('mobility_payment_provider_duration_seconds', 'How long a payment provider took', { kind, provider, result })((performance.now() - begun) / 1000);
+  }
+
+  /** A call that leaves the platform: providers are not told of the trace. */
+  #asking<T>(kind: string, provider: Provider, work: (span: Span) => Promise<T>): Promise<T> {
+    return this.#options.tracer.span(`${kind} ${provider}`, { kind: 'client', attributes: { 'peer.service': provider, 'mobility.payment.kind': kind } }, work);
   }
 
   async #settle(attempt: string, provider: Provider, outcome: ProviderOutcome, amountMinor: number): Promise<Outcome> {
@@ -143,7 +153,7 @@ export class Orchestrator {
     if (row.state === 'final' || inWork || !guarded) return this.#recorded(attempt, amountMinor);
     let answer: LookupOutcome;
     try {
-      answer = await guarded.run((adapter) => askAgain(adapter, row));
+      answer = await this.#asking(`lookup-${row.kind}`, row.provider, () => guarded.run((adapter) => askAgain(adapter, row)));
     } catch (error) {
       logger.warn({ error, attempt, provider: row.provider }, 'a payment provider cannot say yet how an attempt ended');
       return this.#recorded(attempt, amountMinor);

@@ -77,7 +77,7 @@ export async function followAlerts(services: IncidentServices, events: readonly 
   const arrivals = events.flatMap((event): Arrival[] => {
     if (event.type !== alertRaised.type) return [];
     const { data: alert } = alertRaised.data.safeParse(event.data);
-    if (!alert) metrics.count('incident_alerts_dropped_total', 'Alerts that opened no incident because they cannot be read');
+    if (!alert) metrics.count('mobility_incident_alerts_dropped_total', 'Alerts that opened no incident because they cannot be read');
     return alert && isGrave(alert) ? [{ alert, arrivedAtMs: Date.parse(event.time) }] : [];
   });
   if (arrivals.length === 0) return;

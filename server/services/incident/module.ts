@@ -38,7 +38,7 @@ export const incidentModule = defineModule<Operations>({
     react(services);
     const { erased } = userContract.events;
     database.consume([erased], (event, { sql }) => erasePerson(sql, erased.data.parse(event.data).riderId));
-    metrics.gauge('incident_streams_open', 'Open streams of incidents', () => streams.openStreams);
+    metrics.gauge('mobility_incident_streams_open', 'Open streams of incidents', () => streams.openStreams);
     // Not through the inbox: the topic is busy, the alerts in it are few, and each has an id that is kept for good.
     const alerts = events.subscribe({ group: 'incident-alerts', topics: [iotContract.events.alertRaised.topic], maximumBatch: 500, handle: (batch) => database.whileReachable(() => followAlerts(services, batch)) });
     return {

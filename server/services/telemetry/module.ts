@@ -170,13 +170,13 @@ function statisticsHandler({ context, fleet, intake, recent, commit, history }: 
 
 function observe({ context, fleet, intake, commit, recent }: Parts, streams: LiveStreams): void {
   const { metrics, clock } = context;
-  metrics.gauge('telemetry_vehicles', 'Vehicles of which something is known', () => fleet.size);
-  metrics.gauge('telemetry_records_per_second', 'Records taken in, over ten seconds', () => recent.perSecond(clock.nowMs()));
-  metrics.gauge('telemetry_records_written', 'Records new in history since the start', () => commit.written);
-  metrics.gauge('telemetry_records_dropped', 'Records and batches dropped since the start', () => Object.values(intake.counts.dropped).reduce((sum, count) => sum + count, 0));
-  metrics.gauge('telemetry_lag_events', 'Events that are not in history yet', () => context.events.lag(intakeGroup, intakeTopic));
-  metrics.gauge('telemetry_history_waits', '1 while history cannot be written', () => (commit.trouble === undefined ? 0 : 1));
-  metrics.gauge('telemetry_streams_open', 'Open streams of live vehicles', () => streams.openStreams);
+  metrics.gauge('mobility_telemetry_vehicles', 'Vehicles of which something is known', () => fleet.size);
+  metrics.gauge('mobility_telemetry_records_per_second', 'Records taken in, over ten seconds', () => recent.perSecond(clock.nowMs()));
+  metrics.total('mobility_telemetry_records_written_total', 'Records new in history since the start', () => commit.written);
+  metrics.total('mobility_telemetry_records_dropped_total', 'Records and batches dropped since the start', () => Object.values(intake.counts.dropped).reduce((sum, count) => sum + count, 0));
+  metrics.gauge('mobility_telemetry_lag_events', 'Events that are not in history yet', () => context.events.lag(intakeGroup, intakeTopic));
+  metrics.gauge('mobility_telemetry_history_waits', '1 while history cannot be written', () => (commit.trouble === undefined ? 0 : 1));
+  metrics.gauge('mobility_telemetry_streams_open', 'Open streams of live vehicles', () => streams.openStreams);
 }
 
 /** @param settings other limits than `factSettings`, in tests */

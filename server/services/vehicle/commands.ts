@@ -2,6 +2,7 @@
 import { v7 } from 'uuid';
 import type { Clock } from '../../infra/clock/port.ts';
 import type { Logger } from '../../infra/observability/port.ts';
+import { currentTrace, runInTrace, type Trace } from '../../infra/observability/trace.ts';
 import type { Database, Transaction } from '../../infra/sql/port.ts';
 import type { Client } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
@@ -19,6 +20,8 @@ interface Entry {
   lastSentAtMs: number;
   nextSendAtMs: number;
   sending: boolean;
+  /** Of whoever sent it: the vehicle's answer belongs to it, however late it is asked again. */
+  trace: Trace | undefined;
   /** Its time is over, and the vehicle was asked how it stands. */
   asked: boolean;
 }
@@ -106,7 +109,7 @@ export class CommandDesk {
   #add(row: CommandRow): Entry {
     const known = this.#open.get(row.id);
     if (known) return known;
-    const entry: Entry = { row, wireId: row.id, attempts: 0, firstSentAtMs: undefined, lastSentAtMs: 0, nextSendAtMs: 0, sending: false, asked: false };
+    const entry: Entry = { row, wireId: row.id, attempts: 0, firstSentAtMs: undefined, lastSentAtMs: 0, nextSendAtMs: 0, sending: false, trace: currentTrace(), asked: false };
     this.#open.set(row.id, entry);
     const ofVehicle = this.#byVehicle.get(row.vehicleId);
     if (ofVehicle) ofVehicle.add(entry);
@@ -178,6 +181,10 @@ export class CommandDesk {
 
   async #deliver(entry: Entry): Promise<void> {
     if (entry.sending) return;
+    await (entry.trace ? runInTrace(entry.trace, () => this.#hand(entry)) : this.#hand(entry));
+  }
+
+  async #hand(entry: Entry): Promise<void> {
     entry.sending = true;
     const nowMs = this.#clock.nowMs();
     const { row } = entry;

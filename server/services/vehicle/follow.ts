@@ -1,6 +1,7 @@
 /** Follows what vehicles report and what the Booking service says. */
 import type { CloudEvent } from '../../infra/events/port.ts';
-import type { Logger, Metrics } from '../../infra/observability/port.ts';
+import type { Logger, Metrics, OpenSpan, Tracer } from '../../infra/observability/port.ts';
+import { runInTrace } from '../../infra/observability/trace.ts';
 import type { Transaction } from '../../infra/sql/port.ts';
 import { bookingContract } from '../booking/contract.ts';
 import type { Draft, FleetChanges } from './changes.ts';
@@ -16,6 +17,7 @@ export interface Followed {
   changes: FleetChanges;
   desk: CommandDesk;
   metrics: Metrics;
+  tracer: Tracer;
   logger: Logger;
 }
 
@@ -37,10 +39,17 @@ interface Report {
   vehicle: FleetVehicle;
   report: ReportedState;
   arrivedAtMs: number;
+  /** Of a report that answers a command. */
+  span: OpenSpan | undefined;
 }
 
-function readReports({ fleet, metrics }: Followed, events: readonly CloudEvent[]): Report[] {
-  const dropped = (reason: string) => metrics.count('vehicle_reports_dropped_total', 'Reports that changed no vehicle', { reason });
+const spanOptions = (event: CloudEvent) => ({
+  kind: 'consumer', parent: event.traceparent,
+  attributes: { 'messaging.system': 'mobility', 'messaging.operation.type': 'process', 'messaging.consumer.group.name': 'vehicle-reports', 'messaging.message.id': event.id, 'cloudevents.event_type': event.type },
+}) as const;
+
+function readReports({ fleet, metrics, tracer }: Followed, events: readonly CloudEvent[]): Report[] {
+  const dropped = (reason: string) => metrics.count('mobility_vehicle_reports_dropped_total', 'Reports that changed no vehicle', { reason });
   return events.flatMap((event) => {
     if (event.type !== stateReported.type) return [];
     const parsed = ReportedState.safeParse(event.data);
@@ -49,21 +58,26 @@ function readReports({ fleet, metrics }: Followed, events: readonly CloudEvent[]
       dropped(parsed.success ? 'unknown-vehicle' : 'malformed');
       return [];
     }
-    return [{ vehicle, report: parsed.data, arrivedAtMs: Date.parse(event.time) }];
+    const span = event.traceparent === undefined ? undefined : tracer.open(`process ${event.type}`, spanOptions(event));
+    return [{ vehicle, report: parsed.data, arrivedAtMs: Date.parse(event.time), span }];
   });
 }
 
 function applyAll({ metrics }: Followed, reports: readonly Report[], draft: Draft, transaction: Transaction): Map<ReportedState, LiveState> {
-  return new Map(reports.flatMap(({ vehicle, report, arrivedAtMs }) => {
+  return new Map(reports.flatMap(({ vehicle, report, arrivedAtMs, span }) => {
     const { live, definition } = draft.of(vehicle);
     const applied = applyReport(live, report, arrivedAtMs, definition.position);
     if (!applied) {
-      metrics.count('vehicle_reports_dropped_total', 'Reports that changed no vehicle', { reason: 'not-newer' });
+      metrics.count('mobility_vehicle_reports_dropped_total', 'Reports that changed no vehicle', { reason: 'not-newer' });
       return [];
     }
-    if (applied.positionRefused) metrics.count('vehicle_positions_refused_total', 'Reported positions that cannot be', { reason: applied.positionRefused });
+    if (applied.positionRefused) metrics.count('mobility_vehicle_positions_refused_total', 'Reported positions that cannot be', { reason: applied.positionRefused });
     draft.set(vehicle, { live: applied.state });
-    for (const fact of applied.facts) publishFact(transaction, vehicle.id, applied.state, fact);
+    const publish = () => {
+      for (const fact of applied.facts) publishFact(transaction, vehicle.id, applied.state, fact);
+    };
+    if (span?.trace) runInTrace(span.trace, publish);
+    else publish();
     return [[report, applied.state] as const];
   }));
 }
@@ -72,6 +86,18 @@ function applyAll({ metrics }: Followed, reports: readonly Report[], draft: Draf
 export async function followReports(followed: Followed, events: readonly CloudEvent[]): Promise<void> {
   const reports = readReports(followed, events);
   if (reports.length === 0) return;
+  let failure: unknown;
+  try {
+    await takeReports(followed, reports);
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    for (const { span } of reports) span?.end(failure);
+  }
+}
+
+async function takeReports(followed: Followed, reports: readonly Report[]): Promise<void> {
   const { changes, desk } = followed;
   const verdicts = await changes.change(async (draft, transaction) => {
     const settled = new Map<string, Verdict>();

@@ -202,15 +202,14 @@ export const vehicleModule = defineModule<Operations>({
   needs: ['iot'],
   migrations: new URL('./migrations/', import.meta.url),
   async start(context) {
-    const { logger, metrics, events } = context;
+    const { logger, metrics, tracer, events } = context;
     const fleet = new Fleet();
     await loadFleet(fleet, context);
     const desk = new CommandDesk(context.client(iotContract), context);
     const changes = new FleetChanges(fleet, context);
     const streams = new VehicleStreams(fleet);
-    const services: VehicleServices = { context, fleet, changes, desk, streams, metrics, logger };
-    metrics.gauge('vehicle_fleet_size', 'Vehicles of all cities', () => fleet.size);
-    metrics.gauge('vehicle_streams_open', 'Open streams of live vehicles', () => streams.openStreams);
+    const services: VehicleServices = { context, fleet, changes, desk, streams, metrics, tracer, logger };
+    metrics.gauge('mobility_vehicle_streams_open', 'Open streams of live vehicles', () => streams.openStreams);
     await desk.start();
     // Not through the inbox: reports are many, and a sequence number tells already which of them are news.
     const subscriptions = [

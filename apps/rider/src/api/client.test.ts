@@ -48,3 +48,14 @@ test('an answer that is no problem document, and no answer at all, are told apar
   await expect(api.call('listCities', {})).rejects.toMatchObject({ code: 'internal', status: 502 });
   await expect(api.call('listCities', {})).rejects.toMatchObject({ code: 'offline' });
 });
+
+test('each call begins a trace, which its second attempt goes on with', async () => {
+  const { fetch, seen } = platform([json({}, 401), json({ id: 'b' }, 201), json({ items: [] })]);
+  const api = createApi('', async (forceFresh) => (forceFresh ? 'new' : 'old'), fetch);
+  await api.call('createBooking', { body: { vehicleId: 'v' } });
+  await api.call('listCities', {});
+  const [first, second, third] = seen.map(({ headers }) => headers['traceparent']);
+  expect(first).toMatch(/^00-[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-01$/);
+  expect(second).toBe(first);
+  expect(third).not.toBe(first);
+});

@@ -1,6 +1,7 @@
 /** Calls the public API: typed by the server's contracts, with the rider's token and idempotency keys. */
 import { v7 } from 'uuid';
 import type { Reply, Request as Arguments } from './contract';
+import { newTraceparent } from './trace';
 import { Failure, failureFrom } from './failure';
 import { routes, type RouteName } from './routes';
 
@@ -44,10 +45,12 @@ export interface Api {
 export function createApi(origin: string, tokens: AccessTokens, fetchFrom: typeof fetch = (...given) => fetch(...given)): Api {
   async function send(name: RouteName, request: LooseRequest, options: CallOptions, form?: FormData): Promise<Response> {
     const [method, path] = routes[name];
+    // One tap, one trace: a second attempt belongs to the same.
+    const traceparent = newTraceparent();
     const idempotencyKey = options.idempotencyKey ?? (method === 'POST' ? v7() : undefined);
     const attempt = async (forceFresh: boolean): Promise<Response> => {
       const token = await tokens(forceFresh);
-      const headers: Record<string, string> = { accept: options.accept ?? 'application/json' };
+      const headers: Record<string, string> = { accept: options.accept ?? 'application/json', traceparent };
       if (token) headers['authorization'] = `Bearer ${token}`;
       if (idempotencyKey) headers['idempotency-key'] = idempotencyKey;
       if (request.body !== undefined) headers['content-type'] = 'application/json';
