@@ -262,7 +262,12 @@ describe('commands', () => {
     const key = v7();
     const waiting = staff('locate', key);
     const id = await eventually(async () => latest('locate'));
-    expect(await world.vehicles.getVehicleCommand({ params: { vehicleId, commandId: id } })).toMatchObject({ id, kind: 'locate', state: 'sent' });
+    // The vehicle may hear of it before the row does.
+    const sent = await eventually(async () => {
+      const command = await world.vehicles.getVehicleCommand({ params: { vehicleId, commandId: id } });
+      return command.state !== 'pending' && command;
+    });
+    expect(sent).toMatchObject({ id, kind: 'locate', state: 'sent' });
     await answer(id, 'done');
     expect(await waiting).toMatchObject({ id, vehicleId, state: 'verified' });
     expect(await staff('locate', key)).toMatchObject({ id, state: 'verified' });
