@@ -86,3 +86,32 @@ test('GATEWAY-03: the token of an erased account stops working', async () => {
   expect((await gateway.call('DELETE', '/v1/me', { token })).status).toBe(204);
   await eventually(async () => (await gateway.call('GET', '/v1/me', { token })).status === 401);
 });
+
+test.each(['rider', 'staff', 'admin'] as const)('GATEWAY-03: who is suspended or erased is refused on every route that %s may use, and on those that anybody may use is nobody', async (role) => {
+  const user = gateway.process.client(userContract);
+  const [suspended, erased] = await Promise.all(['suspended', 'erased'].map((state) => gateway.token(`${state}-${role}-everywhere@example.com`, role)));
+  if (!suspended || !erased) throw new Error('no tokens');
+  await user.setSuspension({ params: { riderId: suspended.riderId }, body: { suspended: true } });
+  expect((await gateway.call('DELETE', '/v1/me', { token: erased.token })).status).toBe(204);
+  for (const { token } of [suspended, erased]) await eventually(async () => (await gateway.call('GET', '/v1/me', { token })).status === 401);
+  gateway.reached.length = 0;
+  for (const { operation } of publicOperations()) {
+    for (const { token } of [suspended, erased]) {
+      const response = await gateway.call(operation.method, pathOf(operation), { token, headers });
+      await response.body?.cancel();
+      expect([operation.path, response.status]).toEqual([operation.path, 401]);
+    }
+  }
+  expect(gateway.reached).toEqual([]);
+});
+
+test('GATEWAY-02: a machine with every scope but the one, and a device, reach nothing', async () => {
+  for (const { operation } of guarded) {
+    const withoutIt = allScopes.split(' ').filter((scope) => scope !== operation.access.scope).join(' ');
+    for (const claims of [{ roles: ['machine'], scope: withoutIt }, { roles: ['device'], scope: allScopes }, { roles: [], scope: allScopes }]) {
+      const response = await gateway.call(operation.method, pathOf(operation), { token: await forgeToken(gateway, claims), headers });
+      await response.body?.cancel();
+      expect([operation.path, response.status]).toEqual([operation.path, 403]);
+    }
+  }
+});

@@ -7,5 +7,7 @@ import { closeWorld } from './world.ts';
 import './tokens.ts';
 import './ownership.ts';
 import './wire.ts';
+import './routes.ts';
+import './inputs.ts';
 
 afterAll(closeWorld);

@@ -103,7 +103,7 @@ test('THREAT-11: JSON that is a thousand levels deep, and JSON that is large, is
 });
 
 test('THREAT-11: a body that would grow by being unpacked is not unpacked', async () => {
-  const packed = gzipSync(JSON.stringify({ name: 'a'.repeat(50_000_000) }));
+  const packed = gzipSync(JSON.stringify({ name: 'a'.repeat(5_000_000) }));
   for (const encoding of ['gzip', 'x-gzip', 'deflate', 'br']) {
     const response = await fetch(`${all.url}/v1/me`, { method: 'PATCH', headers: { 'authorization': `Bearer ${rider.token}`, 'content-type': 'application/json', 'content-encoding': encoding }, body: packed });
     expect([400, 415]).toContain(response.status);

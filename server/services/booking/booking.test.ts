@@ -32,7 +32,7 @@ const refusal = async (work: Promise<unknown>): Promise<string> => {
   throw new Error(`expected a refusal, got ${String(outcome)}`);
 };
 async function photo(caller = rider): Promise<string> {
-  const bytes = new Uint8Array([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]);
+  const bytes = new Uint8Array([0xff, 0xd8, 0xff, 0xfe, 0, 3, 1, 0xff, 0xd9]);
   const dispatched = await world.process.served('booking')?.dispatch('uploadPhoto', { uploads: [{ fileName: 'a.jpg', contentType: 'image/jpeg', bytes }] }, { caller, idempotencyKey: v7() });
   return ((dispatched as { json: { id: string } }).json).id;
 }

@@ -1,6 +1,7 @@
 import { iotContract } from '../../iot/contract.ts';
 import { defineModule } from '../../module.ts';
 import type { Handlers } from '../../wire/contract.ts';
+import { idCursor } from '../../wire/cursor.ts';
 import { Problem } from '../../wire/problem.ts';
 import { paymentContract } from '../payment/contract.ts';
 import { userContract } from '../user/contract.ts';
@@ -21,8 +22,8 @@ function readHandlers(services: BookingServices): Pick<Handlers<Operations>, 'li
   return {
     async listBookings(call) {
       const { limit, cursor, state } = call.query;
-      if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new Problem('invalid-request', 'the cursor is not one of ours');
-      const rows = await listBookings(sql, callerOf(call).subject, { limit: limit + 1, ...(cursor && { before: cursor }), ...(state && { states: state }) });
+      const before = idCursor(cursor);
+      const rows = await listBookings(sql, callerOf(call).subject, { limit: limit + 1, ...(before && { before }), ...(state && { states: state }) });
       const items = rows.slice(0, limit).map((row) => toBooking(row, clock.now()));
       return { items, ...(rows.length > limit && { next: items.at(-1)?.id }) };
     },

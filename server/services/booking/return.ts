@@ -6,7 +6,7 @@ import { type Handlers, RawReply } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
 import { bookingContract } from './contract.ts';
 import { price, type ReturnFacts } from './domain/pricing.ts';
-import { imageTypeOf } from './domain/images.ts';
+import { imageTypeOf, withoutMetadata } from './domain/images.ts';
 import { pricedTime, toBooking } from './presentation.ts';
 import { type BookingServices, callerOf, isStaff, ownerFilter, readOwn } from './services.ts';
 import { type BookingRow, countOwnPhotos, findBooking, findPhoto, insertPhoto, updateBooking } from './store.ts';
@@ -158,10 +158,13 @@ export function returnHandlers(services: BookingServices): Pick<Handlers<Operati
       const contentType = upload ? imageTypeOf(upload.bytes) : undefined;
       if (!upload || !contentType || call.uploads.length > 1) throw new Problem('photo-unreadable', 'one JPEG, PNG or WebP image in the part `photo`');
       if (upload.bytes.byteLength > photoLimitBytes) throw new Problem('payload-too-large', 'at most 8 MiB');
+      // Where it was taken, when and by whose camera is nobody's business; the ride has its own position.
+      const picture = withoutMetadata(upload.bytes, contentType);
+      if (!picture) throw new Problem('photo-unreadable', 'the image is not whole');
       const digest = createHash('sha256').update(upload.bytes).digest('base64url');
       const id = v7();
       // Object first, row then: a row never names a photo that is not there.
-      await context.blobs.putIfAbsent(`photos/${id}`, upload.bytes, contentType);
+      await context.blobs.putIfAbsent(`photos/${id}`, picture, contentType);
       const stored = await insertPhoto(sql, { id, riderId: subject, contentType, digest, createdAt: context.clock.now(), idempotencyKey: call.idempotencyKey ?? id });
       if (stored.id !== id) await context.blobs.delete(`photos/${id}`);
       if (stored.digest !== digest) throw new Problem('idempotency-key-reused');

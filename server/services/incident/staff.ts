@@ -2,6 +2,7 @@
 import { v7 } from 'uuid';
 import { type Call, type Handlers, type Operation, RawReply } from '../../wire/contract.ts';
 import { requestHash } from '../../wire/idempotency.ts';
+import { idCursor } from '../../wire/cursor.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { incidentContract } from './contract.ts';
 import { change, changeOne, type IncidentServices, presentIncident } from './incidents.ts';
@@ -24,8 +25,7 @@ export function lookHandlers({ context, streams }: IncidentServices): Part<'list
   const { sql } = context.database;
   return {
     async listIncidents({ query: { cursor, limit, state, open, vehicleId } }) {
-      if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new Problem('invalid-request', 'the cursor is not one of ours');
-      const rows = await listIncidents(sql, { limit: limit + 1, before: cursor, state, open: open === undefined ? undefined : open === 'true', vehicleId });
+      const rows = await listIncidents(sql, { limit: limit + 1, before: idCursor(cursor), state, open: open === undefined ? undefined : open === 'true', vehicleId });
       const items = rows.slice(0, limit).map(presentIncident);
       return { items, ...(rows.length > limit && { next: items.at(-1)?.id }) };
     },

@@ -6,6 +6,7 @@ import { BundleManifest } from '../../../edge/protocol/bundle.ts';
 import type { Blobs } from '../../infra/blobs/port.ts';
 import type { ModuleContext } from '../../module.ts';
 import { type Handlers, RawReply } from '../../wire/contract.ts';
+import { idCursor } from '../../wire/cursor.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { Bundle, rolloutContract } from './contract.ts';
 import type { Signing } from './signing.ts';
@@ -64,7 +65,7 @@ export function bundleHandlers(context: ModuleContext, signing: Signing): Pick<H
       throw new Problem('bundle-exists', `${kind} ${version} is ${stored.id}`);
     },
     async listBundles({ query: { limit, cursor } }) {
-      const rows = await listBundles(sql, limit + 1, cursor);
+      const rows = await listBundles(sql, limit + 1, idCursor(cursor));
       return { items: rows.slice(0, limit).map(toBundle), ...(rows.length > limit && { next: rows[limit - 1]?.id }) };
     },
     async getArchive({ params: { bundleId }, query: { ticket, from } }) {

@@ -4,6 +4,7 @@ import { iotContract } from '../../iot/contract.ts';
 import { defineModule, type ModuleContext } from '../../module.ts';
 import type { Handlers } from '../../wire/contract.ts';
 import { requestHash } from '../../wire/idempotency.ts';
+import { idCursor } from '../../wire/cursor.ts';
 import { Problem } from '../../wire/problem.ts';
 import { telemetryContract } from '../telemetry/contract.ts';
 import { vehicleContract } from '../vehicle/contract.ts';
@@ -74,7 +75,7 @@ function operation(services: RolloutServices): Part<'listRollouts' | 'getRollout
     present(services, await database.transaction(async (transaction) => work(transaction)(await lockKnown(transaction, rolloutId))));
   return {
     async listRollouts({ query: { limit, cursor } }) {
-      const rows = await listRollouts(database.sql, limit + 1, cursor);
+      const rows = await listRollouts(database.sql, limit + 1, idCursor(cursor));
       return { items: await Promise.all(rows.slice(0, limit).map((row) => present(services, row))), ...(rows.length > limit && { next: rows[limit - 1]?.id }) };
     },
     async getRollout({ params }) {
