@@ -20,6 +20,10 @@ const commands: Record<string, Command> = {
     summary: 'make the schemas and roles of all modules in MOBILITY_DATABASE_URL, with its owner: prepare [--target=booking,payment | all]',
     run: async (rest) => (await import('./program/commands/prepare.ts')).runPrepare(rest, process.stdout),
   },
+  admin: {
+    summary: 'make somebody an administrator, or staff, where the installation is: admin EMAIL [--role staff] [--withdraw] [--create …]',
+    run: async (rest) => (await import('./program/commands/admin.ts')).runAdmin(rest, process),
+  },
   token: {
     summary: 'demo: print a bearer token: token EMAIL [--role rider|staff|admin]',
     run: async (rest) => (await import('./program/commands/token.ts')).runToken(rest, process),

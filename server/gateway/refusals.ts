@@ -14,7 +14,7 @@ export interface Refusals {
 
 /** Hears of suspended and erased accounts, signs them out, and remembers them; other processes read the same table. */
 export async function openRefusals(database: Database, logger: Logger, now: () => Date): Promise<Refusals> {
-  const { suspended, reinstated, erased } = userContract.events;
+  const { suspended, reinstated, erased, roleChanged } = userContract.events;
   let refused = new Set<string>();
   const refresh = async () => {
     const rows = await database.sql<{ accountId: string }[]>`select account_id from refused_accounts`;
@@ -25,6 +25,9 @@ export async function openRefusals(database: Database, logger: Logger, now: () =
     if (event.type === reinstated.type) {
       await sql`delete from refused_accounts where account_id = ${riderId} and reason = 'suspended'`;
       refused.delete(riderId);
+    } else if (event.type === roleChanged.type) {
+      // The next token has the roles of the account; who is no longer staff has to sign in for it.
+      if (!roleChanged.data.parse(event.data).given) await revokeAccount(sql, riderId);
     } else if (event.type === suspended.type || event.type === erased.type) {
       const reason = event.type === erased.type ? 'erased' : 'suspended';
       await sql`insert into refused_accounts (account_id, reason, since) values (${riderId}, ${reason}, ${now()}) on conflict (account_id) do update set reason = excluded.reason`;

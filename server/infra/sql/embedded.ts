@@ -118,6 +118,19 @@ async function awaitPredecessor(dataFolder: string): Promise<void> {
   }
 }
 
+/**
+ * The server of a program that runs on this folder.
+ * @returns undefined when none does
+ */
+export async function runningPostgres(folder: string, password: string): Promise<{ url: string } | undefined> {
+  const dataFolder = resolve(folder);
+  const [processId, , , port] = ((await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '')) ?? '').split('\n');
+  if (!processId || !port || !isAlive(Number(processId))) return undefined;
+  return { url: urlAt(Number(port), password) };
+}
+
+const urlAt = (port: number, password: string): string => `postgres://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/postgres`;
+
 function untilReady(child: ChildProcess, logger: Logger): Promise<void> {
   return new Promise((resume, reject) => {
     let tail = '';
@@ -178,7 +191,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   let stopping = false;
   child.once('exit', () => !stopping && options.onLost?.());
   return {
-    url: `postgres://postgres:${encodeURIComponent(options.password)}@127.0.0.1:${port}/postgres`,
+    url: urlAt(port, options.password),
     async stop() {
       stopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;

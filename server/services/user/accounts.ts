@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { v7 } from 'uuid';
 import type { ModuleContext } from '../../module.ts';
-import type { Call, Handlers } from '../../wire/contract.ts';
+import type { Call, Caller, Handlers } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
 import { userContract } from './contract.ts';
 import { attemptLimits, attemptWindowMs } from './domain/attempts.ts';
@@ -124,6 +124,15 @@ async function accountOf({ database }: UserServices, riderId: string): Promise<s
   return account;
 }
 
+/**
+ * Staff decides about riders; about staff and administrators an administrator does, and nobody about themselves.
+ * @throws Problem `forbidden`
+ */
+export function checkAuthority(caller: Caller | undefined, account: Pick<store.AccountRow, 'id' | 'roles'>): void {
+  if (caller?.subject === account.id) throw new Problem('forbidden', 'Nobody decides about the own account');
+  if (caller?.roles.includes('staff') && !caller.roles.includes('admin') && account.roles.some((role) => role !== 'rider')) throw new Problem('forbidden', 'This needs an administrator');
+}
+
 type AccountOperations = Pick<Operations, 'registerRider' | 'authenticate' | 'ensureAccount' | 'getAccount' | 'getEligibility' | 'setSuspension'>;
 
 export function accountHandlers(services: UserServices): Handlers<AccountOperations> {
@@ -142,8 +151,10 @@ export function accountHandlers(services: UserServices): Handlers<AccountOperati
       return { id: account.id, email: account.email ?? '', name: account.name, roles: account.roles, state: account.state, locale: account.locale };
     },
     getEligibility: ({ params }) => eligibilityOf(params.riderId),
-    async setSuspension({ params, body }) {
+    async setSuspension({ params, body, caller }) {
       await database.transaction(async (transaction) => {
+        const account = await store.findAccount(transaction.sql, params.riderId, true);
+        if (account) checkAuthority(caller, account);
         const changed = await store.changeState(transaction.sql, params.riderId, body.suspended ? 'suspended' : 'active');
         const event = body.suspended ? userContract.events.suspended : userContract.events.reinstated;
         if (changed) transaction.publish(event, params.riderId, { riderId: params.riderId });

@@ -84,13 +84,13 @@ export const userContract = defineContract({
       method: 'POST', path: '/v1/riders/{riderId}/verification', summary: 'Record the outcome of an identity and licence check',
       access: { roles: ['staff', 'admin'], scope: 'riders:verify' }, public: true, params: z.object({ riderId: Id }),
       body: z.strictObject({ identityVerified: z.boolean(), licenceVerified: z.boolean().optional() }),
-      status: 200, response: Eligibility, errors: ['not-found'],
+      status: 200, response: Eligibility, errors: ['not-found', 'forbidden'],
     },
     setSuspension: {
       method: 'PUT', path: '/v1/riders/{riderId}/suspension', summary: 'Suspend an account, or lift the suspension; its tokens stop working within a minute',
       access: { roles: ['staff', 'admin'], scope: 'riders:verify' }, public: true, params: z.object({ riderId: Id }),
       body: z.strictObject({ suspended: z.boolean() }),
-      status: 200, response: Eligibility, errors: ['not-found'],
+      status: 200, response: Eligibility, errors: ['not-found', 'forbidden'],
     },
     authenticate: {
       method: 'POST', path: '/internal/user/authenticate', summary: 'Check an e-mail address and a password', access: internal, public: false,
@@ -117,6 +117,7 @@ export const userContract = defineContract({
     verified: defineEvent('users.verified', 'Identity or licence was checked', z.object({ riderId: Id, identityVerified: z.boolean(), licenceVerified: z.boolean() })),
     suspended: defineEvent('users.suspended', 'An account was suspended', z.object({ riderId: Id })),
     reinstated: defineEvent('users.reinstated', 'A suspension was lifted', z.object({ riderId: Id })),
+    roleChanged: defineEvent('users.role-changed', 'Somebody was made staff or administrator, or is it no longer', z.object({ riderId: Id, role: AccountRole, given: z.boolean(), by: z.string() })),
     erased: defineEvent('users.erased', 'A person asked to be forgotten; every module drops what it holds', z.object({ riderId: Id })),
   },
 });

@@ -1,7 +1,7 @@
 /** What people may see and change about themselves, and what staff finds out about them. */
 import type { Call, Caller, Handlers } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
-import { digestOf, today, type UserServices } from './accounts.ts';
+import { checkAuthority, digestOf, today, type UserServices } from './accounts.ts';
 import { type Profile, userContract } from './contract.ts';
 import { erasureRefusal } from './domain/account.ts';
 import { licenceExpired, numberEnding, withoutSpaces } from './domain/licence.ts';
@@ -81,11 +81,12 @@ async function exportData({ database }: UserServices, { caller }: Call<Operation
   };
 }
 
-function verifyRider({ database, ...services }: UserServices, { params, body }: Call<Operations['verifyRider']>) {
+function verifyRider({ database, ...services }: UserServices, { params, body, caller }: Call<Operations['verifyRider']>) {
   return database.transaction(async (transaction) => {
     const { sql } = transaction;
     const account = await store.findAccount(sql, params.riderId, true);
     if (!account || account.state === 'erased') throw new Problem('not-found', 'There is no such account');
+    checkAuthority(caller, account);
     const before = await store.findLicence(sql, account.id);
     if (body.licenceVerified && !before) throw new Problem('not-found', 'No licence was handed in');
     await store.recordVerification(sql, account.id, body);

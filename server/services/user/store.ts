@@ -183,6 +183,10 @@ export async function addRole(sql: Query, email: string, role: Role): Promise<st
   return row?.id;
 }
 
+export async function setRole(sql: Query, id: string, role: Role, given: boolean): Promise<void> {
+  await sql`update accounts set roles = ${given ? sql`array_append(array_remove(roles, ${role}::text), ${role}::text)` : sql`array_remove(roles, ${role}::text)`} where id = ${id}`;
+}
+
 /** @returns whether it was in another state before; erased accounts stay erased */
 export async function changeState(sql: Query, id: string, state: 'active' | 'suspended'): Promise<boolean> {
   const rows = await sql`update accounts set state = ${state} where id = ${id} and state not in (${state}, 'erased') returning id`;

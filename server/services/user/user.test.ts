@@ -271,3 +271,19 @@ test('USER-17: eligibility has neither name nor address', async () => {
   expect(eligibility).toEqual({ riderId, birthDate: body.birthDate, identityVerified: true, state: 'active', locale: 'de' });
   expect(await codeOf(user.getEligibility({ params: { riderId: v7() } }))).toBe('not-found');
 });
+
+test('USER-18: staff suspends and verifies riders, not staff, administrators or themselves; an administrator does, but for themselves', async () => {
+  const accountOf = async (role: 'rider' | 'staff' | 'admin') => (await user.ensureAccount({ body: { email: `${v7()}@example.com`, role } })).id;
+  const [rider, staff, admin] = [await accountOf('rider'), await accountOf('staff'), await accountOf('admin')];
+  const as = (subject: string, ...roles: Caller['roles']): { caller: Caller } => ({ caller: { subject, roles, scopes: ['riders:verify'], clientId: 'test' } });
+  const suspend = (riderId: string, by: { caller: Caller }) => codeOf(user.setSuspension({ params: { riderId }, body: { suspended: true } }, by));
+  const verify = (riderId: string, by: { caller: Caller }) => codeOf(user.verifyRider({ params: { riderId }, body: { identityVerified: true } }, by));
+  const me = as(staff, 'staff');
+  for (const decide of [suspend, verify]) {
+    expect(await decide(staff, me)).toBe('forbidden');
+    expect(await decide(admin, me)).toBe('forbidden');
+    expect(await decide(admin, as(admin, 'admin'))).toBe('forbidden');
+    expect(await decide(staff, as(admin, 'admin'))).toBe('no problem');
+    expect(await decide(rider, me)).toBe('no problem');
+  }
+});
