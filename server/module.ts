@@ -38,6 +38,8 @@ export interface ModuleContext {
 
 export interface StartedModule<O extends Operations = Operations> {
   handlers?: Handlers<O>;
+  /** First of all: take nothing more from outside, and resolve when what was taken is answered. Other modules still serve. */
+  closeDoor?(): Promise<void>;
   /** Called in the reverse order of starting: finish what was accepted, then resolve. */
   stop?(): Promise<void>;
 }

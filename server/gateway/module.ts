@@ -85,7 +85,8 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
       publicUrl, demo, corsOrigins: configuration.MOBILITY_CORS_ORIGINS, mapStyleUrl: configuration.MOBILITY_MAP_STYLE_URL, redirectOrigins: demo ? developmentOrigins : [],
     };
     const { server, notFound } = await createServer({
-      logger, metrics, tracer, traceIds: configuration.MOBILITY_TRACE_IDS, authenticator, limiter, streams, operations: publicOperations(), dispatchTo: (module) => context.dispatchTo(module),
+      logger, metrics, tracer, traceIds: configuration.MOBILITY_TRACE_IDS, authenticator, limiter, streams, isReady: () => context.isReady(), operations: publicOperations(),
+      dispatchTo: (module) => context.dispatchTo(module),
       trustedProxies: configuration.MOBILITY_TRUSTED_PROXIES,
       security,
     });
@@ -108,8 +109,7 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
           return { eventsPublished: published, eventsHandled: handled };
         },
       },
-      async stop() {
-        refusals.close();
+      async closeDoor() {
         streams.end();
         silent.destroy();
         // Requests that were accepted are finished; a client that never ends its own is cut off.
@@ -117,6 +117,7 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
         await server.close();
         clearTimeout(cutOff);
       },
+      stop: async () => refusals.close(),
     };
   },
 });

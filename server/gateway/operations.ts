@@ -6,7 +6,7 @@ import type { Metrics, SpanOptions, Tracer } from '../infra/observability/port.t
 import { currentTrace, readTraceparent, readXray, toXray, type Trace, type TraceIds } from '../infra/observability/trace.ts';
 import type { Caller, Operation } from '../wire/contract.ts';
 import { RawReply } from '../wire/contract.ts';
-import type { Answer, Dispatch, RawRequest } from '../wire/dispatch.ts';
+import { type Answer, type Dispatch, isRepeatable, type RawRequest } from '../wire/dispatch.ts';
 import { Problem } from '../wire/problem.ts';
 import type { Authenticator } from './authentication.ts';
 import { authorise } from './authorisation.ts';
@@ -160,6 +160,7 @@ function handle({ module, name, operation }: PublicOperation, { dispatchTo, stre
       caller: request.caller,
       idempotencyKey: idempotencyKeyOf(operation, request),
       accept: acceptOf(operation, request),
+      repeatable: isRepeatable(operation),
       get signal() {
         return (gone ??= goneSignal(reply));
       },

@@ -17,6 +17,8 @@ export interface ServerOptions extends Omit<OperationServices, 'answerHeaders'> 
   /** Proxies whose X-Forwarded-For is believed; none, and the header is ignored. */
   trustedProxies: readonly string[];
   security: SecurityOptions;
+  /** While it is not, connections are not kept: balancers and clients turn elsewhere before this process stops. */
+  isReady?: () => boolean;
   timeouts?: Timeouts;
 }
 
@@ -58,11 +60,17 @@ export async function createServer(options: ServerOptions): Promise<{ server: Fa
     bodyLimit: defaultBodyLimitBytes,
     trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     forceCloseConnections: 'idle',
+    // Who has sent a request on a connection that was open is answered.
+    return503OnClosing: false,
     requestTimeout: timeouts.requestMs,
     routerOptions: { maxParamLength: 500, ignoreTrailingSlash: false },
     frameworkErrors: (error, request, reply) => void sendProblem((reply as FastifyReply).header('x-request-id', request.id), error.code === 'FST_ERR_BAD_URL' ? new Problem('invalid-request', 'The path is not valid') : toProblem(error), request.id),
   });
   server.setErrorHandler(errorHandler(logger));
+  server.addHook('onRequest', (_request, reply, done) => {
+    if (options.isReady?.() === false) void reply.header('connection', 'close');
+    done();
+  });
   await allowOrigins(server, options.security);
   server.removeContentTypeParser('text/plain');
   server.removeContentTypeParser('application/json');

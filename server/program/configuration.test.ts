@@ -19,5 +19,6 @@ test('a secret does not reach the message', () => {
 });
 
 test('peers are read as a map', () => {
-  expect(readConfiguration({ MOBILITY_PEERS: 'booking=http://a:1, user=http://b:2' }).MOBILITY_PEERS).toEqual({ booking: 'http://a:1', user: 'http://b:2' });
+  expect(readConfiguration({ MOBILITY_PEERS: 'booking=http://a:1 | http://c:3, user=http://b:2' }).MOBILITY_PEERS).toEqual({ booking: ['http://a:1', 'http://c:3'], user: ['http://b:2'] });
+  for (const wrong of ['booking=', 'booking', '=http://a:1', 'booking=ftp://a']) expect(() => readConfiguration({ MOBILITY_PEERS: wrong })).toThrow(/MOBILITY_PEERS/);
 });

@@ -5,6 +5,13 @@ const boolean = z.enum(['true', 'false']).transform((text) => text === 'true');
 const list = z.string().transform((text) => text.split(',').map((part) => part.trim()).filter(Boolean));
 const port = z.coerce.number().int().min(0).max(65_535);
 
+/** `booking=http://a|http://b,user=http://c` */
+const addressesByModule = (text: string): Record<string, string[]> =>
+  Object.fromEntries(text.split(',').filter((pair) => pair.trim() !== '').map((pair) => {
+    const at = pair.indexOf('=');
+    return [pair.slice(0, Math.max(0, at)).trim(), pair.slice(at + 1).split('|').map((address) => address.trim()).filter(Boolean)];
+  }));
+
 interface Setting<T extends z.ZodType = z.ZodType> {
   schema: T;
   description: string;
@@ -39,8 +46,12 @@ export const settings = {
   MOBILITY_KAFKA_USER: setting(z.string().min(1).optional(), 'user at Kafka'),
   MOBILITY_KAFKA_PASSWORD: setting(z.string().min(1).optional(), 'password at Kafka', true),
   MOBILITY_POOL_SIZE: setting(z.coerce.number().int().min(1).max(200).default(6), 'database connections for each module'),
-  MOBILITY_PEERS: setting(z.string().default('').transform((text) => Object.fromEntries(text.split(',').filter(Boolean).map((pair) => pair.split('=').map((part) => part.trim()) as [string, string]))).pipe(z.record(z.string(), z.url())), 'where modules outside this process are: booking=http://host:port,…'),
-  MOBILITY_INTERNAL_PORT: setting(port.default(0), 'HTTP port for calls from other processes; only opened with --target'),
+  MOBILITY_PEERS: setting(z.string().default('').transform(addressesByModule).pipe(z.record(z.string().min(1), z.array(z.url({ protocol: /^https?$/ })).min(1))), 'where modules outside this process are: booking=http://host:port|http://other:port,…; calls are spread over the addresses of a module'),
+  MOBILITY_INTERNAL_PORT: setting(port.default(0), 'HTTP port for calls from other processes, health and metrics; only opened with --target'),
+  MOBILITY_INTERNAL_TLS_CERTIFICATE: setting(z.string().optional(), 'file of this process\'s certificate for calls between processes, in PEM; with key and CA, callers and called show each other certificates of that CA'),
+  MOBILITY_INTERNAL_TLS_KEY: setting(z.string().optional(), 'file of the key of that certificate, in PEM', true),
+  MOBILITY_INTERNAL_TLS_CA: setting(z.string().optional(), 'file of the authority that signs the certificates of all processes, in PEM'),
+  MOBILITY_DRAIN_MS: setting(z.coerce.number().int().min(0).max(60_000).default(0), 'after SIGTERM: how long /health/ready says 503 and work is still taken, so that balancers and callers turn elsewhere; the ten seconds to stop begin after it'),
   MOBILITY_CORS_ORIGINS: setting(list.default([]), 'origins of browsers that may call the API, comma-separated'),
   MOBILITY_TRUSTED_PROXIES: setting(list.default([]), 'addresses or networks of proxies whose X-Forwarded-For is believed, comma-separated; it is ignored without'),
   MOBILITY_LIMIT_PER_USER: setting(z.coerce.number().int().min(1).default(600), 'requests a minute for one user'),

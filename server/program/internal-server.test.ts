@@ -2,12 +2,12 @@ import { request as httpRequest } from 'node:http';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { FastifyInstance } from 'fastify';
 import { type Caller, defineContract } from '../wire/contract.ts';
-import { createClient, remoteDispatch } from '../wire/dispatch.ts';
+import { createClient } from '../wire/dispatch.ts';
 import { Problem } from '../wire/problem.ts';
-import { openInternalServer } from './internal-server.ts';
-import { peerHeaders } from './peers.ts';
+import { remoteDispatch } from '../wire/remote.ts';
+import { type InternalServer, openInternalServer } from './internal-server.ts';
+import { openPeerConnections, peerHeaders } from './peers.ts';
 import { moduleOf, startModules, type TestProcess } from './testing.ts';
 
 const internal = { roles: ['machine'], scope: 'internal' } as const;
@@ -21,7 +21,7 @@ const contract = defineContract({
 });
 
 let peer: TestProcess;
-let server: FastifyInstance;
+let server: InternalServer;
 let opened = 0;
 const staff: Caller = { subject: 'ada', roles: ['staff'], scopes: ['vault'], clientId: 'console' };
 
@@ -34,7 +34,7 @@ beforeAll(async () => {
       return { by: caller.subject, door: body.door };
     },
   })], { environment: { MOBILITY_LOG_LEVEL: 'silent' } });
-  server = await openInternalServer(peer, '127.0.0.1', 0);
+  server = await openInternalServer(peer, { host: '127.0.0.1', port: 0 });
 });
 afterAll(async () => {
   await server.close();
@@ -51,7 +51,7 @@ async function call(authorization: string | undefined, path = '/call/vault/open'
 
 test('THREAT-30: a peer calls, for whom it says', async () => {
   expect(await call(await tokenFor(openDoor, staff))).toMatchObject({ status: 200, text: '{"by":"ada","door":"front"}' });
-  const client = createClient(contract, remoteDispatch('vault', server.listeningOrigin, peerHeaders(peer.ports.keys)), { caller: staff });
+  const client = createClient(contract, remoteDispatch('vault', [server.listeningOrigin], { headersFor: peerHeaders(peer.ports.keys), dispatcher: openPeerConnections(undefined) }), { caller: staff });
   expect(await client.open({ body: { door: 'back' } })).toEqual({ by: 'ada', door: 'back' });
 });
 

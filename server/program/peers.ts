@@ -1,11 +1,14 @@
-/** Calls between processes: who may make them, and for whom. Tokens are standard JWTs signed with a shared secret. */
+/** Calls between processes: who may make them, for whom, and by which connections. Tokens are standard JWTs signed with a shared secret. */
+import { readFile } from 'node:fs/promises';
 import { jwtVerify, SignJWT } from 'jose';
+import { Agent } from 'undici';
 import { z } from 'zod';
 import type { Keys } from '../infra/keys/port.ts';
 import { currentTrace, toTraceparent } from '../infra/observability/trace.ts';
 import type { Caller, CallOptions } from '../wire/contract.ts';
-import type { PeerHeaders } from '../wire/dispatch.ts';
+import type { PeerHeaders } from '../wire/remote.ts';
 import { Problem } from '../wire/problem.ts';
+import { type Configuration, ConfigurationError } from './configuration.ts';
 
 /** A token is for one operation of one module: who was called with it cannot call others with it. */
 const audienceOf = ({ module, operation }: Called): string => `urn:mobility:peers:${module}:${operation}`;
@@ -46,3 +49,32 @@ export async function verifyPeer(keys: Keys, authorization: string | undefined, 
     throw new Problem('unauthenticated', 'this address is for the other processes of the platform', { cause });
   }
 }
+
+/** What a process shows to the others, and holds theirs against. */
+export interface InternalTls {
+  cert: Buffer;
+  key: Buffer;
+  ca: Buffer;
+}
+
+/** @returns undefined without settings @throws ConfigurationError for some of them, or a file that cannot be read */
+export async function readInternalTls(configuration: Configuration): Promise<InternalTls | undefined> {
+  const files = { cert: configuration.MOBILITY_INTERNAL_TLS_CERTIFICATE, key: configuration.MOBILITY_INTERNAL_TLS_KEY, ca: configuration.MOBILITY_INTERNAL_TLS_CA };
+  const { cert, key, ca } = files;
+  if (!cert && !key && !ca) return undefined;
+  if (!cert || !key || !ca) throw new ConfigurationError('MOBILITY_INTERNAL_TLS_CERTIFICATE, MOBILITY_INTERNAL_TLS_KEY and MOBILITY_INTERNAL_TLS_CA go together');
+  const read = (path: string) => readFile(path).catch((cause: unknown) => {
+    throw new ConfigurationError(`${path} cannot be read: ${String(cause)}`);
+  });
+  return { cert: await read(cert), key: await read(key), ca: await read(ca) };
+}
+
+const connectTimeoutMs = 2_000;
+/** To one address. More calls than these wait for one of them. */
+const mostConnections = 64;
+/** Less than the called process keeps a connection that nobody uses. */
+const keptIdleMs = 30_000;
+
+/** The connections of this process to all others. */
+export const openPeerConnections = (tls: InternalTls | undefined): Agent =>
+  new Agent({ connections: mostConnections, pipelining: 1, keepAliveTimeout: keptIdleMs, keepAliveMaxTimeout: keptIdleMs, connect: { timeout: connectTimeoutMs, ...(tls && { ...tls, minVersion: 'TLSv1.3' }) } });

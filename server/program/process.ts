@@ -1,13 +1,15 @@
 /** Starts and stops modules in one process: ports first, then modules in the order of their needs. */
+import type { Agent } from 'undici';
 import { openDatabase, type ModuleDatabase } from '../infra/sql/database.ts';
 import type { Database } from '../infra/sql/port.ts';
 import type { Module, ModuleContext, StartedModule } from '../module.ts';
 import { type Client, type Contract, moduleCaller, type Operations } from '../wire/contract.ts';
-import { createClient, type Dispatch, localDispatch, remoteDispatch } from '../wire/dispatch.ts';
+import { createClient, type Dispatch, localDispatch } from '../wire/dispatch.ts';
+import { remoteDispatch } from '../wire/remote.ts';
 import type { Configuration } from './configuration.ts';
 import { inOrderOfNeeds } from './order.ts';
 import { observedDispatch, tracedCalls } from './observed-dispatch.ts';
-import { peerHeaders } from './peers.ts';
+import { openPeerConnections, peerHeaders, readInternalTls } from './peers.ts';
 import type { Ports } from './ports.ts';
 
 /** Modules that run, and clients of all of them. */
@@ -18,8 +20,25 @@ export interface RunningProcess {
   served(module: string): { contract: Contract; dispatch: Dispatch } | undefined;
   database(module: string): ModuleDatabase | undefined;
   isReady(): boolean;
-  /** Stops modules in reverse order, then the ports. */
+  state(): ProcessState;
+  /** Is not ready any more, and goes on with everything else: others are to turn elsewhere before it stops. */
+  drain(): void;
+  /** Waits no longer for other processes: what cannot be finished without them is left to the next start. */
+  hurry(): void;
+  /** Takes nothing more from outside, and resolves when what was taken is answered; the modules go on serving each other. */
+  closeDoors(): Promise<void>;
+  /** Closes the doors, stops modules in reverse order, then the ports. */
   stop(): Promise<void>;
+}
+
+export type ProcessState = 'starting' | 'ready' | 'stopping';
+
+/** A process whose modules have not started yet. */
+export interface PreparedProcess extends RunningProcess {
+  /** Whether the module will be served here, and is not yet. */
+  isStarting(module: string): boolean;
+  /** Starts the modules in the order of their needs. When one fails, those before it are stopped again. */
+  start(): Promise<void>;
 }
 
 export interface ProcessOptions {
@@ -43,14 +62,32 @@ const absentDatabase = (module: string): Database =>
   });
 
 class ModuleStarter {
-  ready = false;
+  state: ProcessState = 'starting';
   readonly dispatches = new Map<string, { contract: Contract; dispatch: Dispatch }>();
   readonly databases = new Map<string, ModuleDatabase>();
   readonly started: { name: string; module: StartedModule }[] = [];
   readonly #options: ProcessOptions;
+  readonly #hurry = new AbortController();
+  #connections: Promise<Agent> | undefined;
+  #doors: Promise<void> | undefined;
 
   constructor(options: ProcessOptions) {
     this.#options = options;
+  }
+
+  hurry(): void {
+    this.#hurry.abort();
+  }
+
+  /** Opened when the first call goes to another process. */
+  #remote(module: string, urls: readonly string[]): Dispatch {
+    const { configuration, ports } = this.#options;
+    let dispatch: Dispatch | undefined;
+    return async (...call) => {
+      this.#connections ??= readInternalTls(configuration).then(openPeerConnections);
+      dispatch ??= remoteDispatch(module, urls, { headersFor: peerHeaders(ports.keys), dispatcher: await this.#connections, stopping: this.#hurry.signal });
+      return dispatch(...call);
+    };
   }
 
   /** Local when the module runs here, else remote; looked up at the call, so that order does not matter. */
@@ -60,9 +97,9 @@ class ModuleStarter {
     return (operation, request, options) => {
       dispatch ??= this.dispatches.get(module)?.dispatch;
       if (!dispatch) {
-        const peer = configuration.MOBILITY_PEERS[module];
-        if (!peer) throw new Error(`module ${module} is neither in this process nor in MOBILITY_PEERS`);
-        dispatch = tracedCalls(module, remoteDispatch(module, peer, peerHeaders(ports.keys)), ports.tracer.of(caller));
+        const urls = configuration.MOBILITY_PEERS[module];
+        if (!urls) throw new Error(`module ${module} is neither in this process nor in MOBILITY_PEERS`);
+        dispatch = tracedCalls(module, this.#remote(module, urls), ports.tracer.of(caller));
       }
       return dispatch(operation, request, options);
     };
@@ -88,7 +125,7 @@ class ModuleStarter {
         return createClient(contract, this.dispatchTo(contract.module, module.name), { caller: moduleCaller(module.name) });
       },
       dispatchTo: (name) => this.dispatchTo(name, module.name),
-      isReady: () => this.ready,
+      isReady: () => this.state === 'ready',
     };
     const started = await module.start(context);
     this.started.push({ name: module.name, module: started });
@@ -99,42 +136,65 @@ class ModuleStarter {
     database?.start();
   }
 
+  closeDoors(): Promise<void> {
+    this.#doors ??= Promise.all(this.started.map(({ module }) => module.closeDoor?.())).then(() => undefined);
+    return this.#doors;
+  }
+
   async stop(): Promise<void> {
+    await this.closeDoors();
     for (const { name, module } of this.started.toReversed()) {
       await module.stop?.();
       await this.databases.get(name)?.stop();
     }
     const unstarted = [...this.databases].filter(([name]) => !this.started.some((entry) => entry.name === name));
     await Promise.all(unstarted.map(([, database]) => database.stop()));
+    await (await this.#connections?.catch(() => undefined))?.destroy();
   }
 }
 
-/** Starts modules in the order of their needs. When one fails, those before it are stopped again. */
-export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
+/** A process that can tell how it stands before its modules start. */
+export function prepareProcess(options: ProcessOptions): PreparedProcess {
   const starter = new ModuleStarter(options);
-  const stop = async () => {
-    starter.ready = false;
+  let stopped: Promise<void> | undefined;
+  const stopAll = async () => {
+    starter.state = 'stopping';
     await starter.stop();
     await options.ports.close();
   };
+  const stop = () => (stopped ??= stopAll());
   const clientOf: RunningProcess['client'] = (contract) => createClient(contract, starter.dispatchTo(contract.module, 'program'), { caller: moduleCaller('program') });
-  try {
-    for (const module of inOrderOfNeeds(options.modules, Object.keys(options.configuration.MOBILITY_PEERS))) {
-      options.onProgress?.(module.name);
-      await starter.start(module);
-    }
-    await options.beforeReady?.(clientOf);
-    starter.ready = true;
-  } catch (error) {
-    await stop();
-    throw error;
-  }
   return {
     ports: options.ports,
     client: clientOf,
     served: (module) => starter.dispatches.get(module),
+    isStarting: (module) => starter.state === 'starting' && !starter.dispatches.has(module) && options.modules.some(({ name }) => name === module),
     database: (module) => starter.databases.get(module),
-    isReady: () => starter.ready,
+    isReady: () => starter.state === 'ready',
+    state: () => starter.state,
+    drain: () => void (starter.state = 'stopping'),
+    hurry: () => starter.hurry(),
+    closeDoors: () => starter.closeDoors(),
     stop,
+    async start() {
+      try {
+        for (const module of inOrderOfNeeds(options.modules, Object.keys(options.configuration.MOBILITY_PEERS))) {
+          options.onProgress?.(module.name);
+          await starter.start(module);
+        }
+        await options.beforeReady?.(clientOf);
+        if (starter.state === 'starting') starter.state = 'ready';
+      } catch (error) {
+        await stop();
+        throw error;
+      }
+    },
   };
+}
+
+/** Prepares and starts. */
+export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
+  const prepared = prepareProcess(options);
+  await prepared.start();
+  return prepared;
 }

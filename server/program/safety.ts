@@ -62,8 +62,8 @@ function demoFaults({ MOBILITY_CLOCK_OFFSET_SECONDS: offsetSeconds, MOBILITY_NEA
   if (offsetSeconds !== 0) faults.push('MOBILITY_CLOCK_OFFSET_SECONDS is for demos: prices, tokens and receipts would have another time');
   if (nearField) faults.push('MOBILITY_NEAR_FIELD_URL is for demos: unlock tokens would be sent there');
   if (verification === 'automatic') faults.push('MOBILITY_VERIFICATION=automatic is for demos: everybody would have a verified licence');
-  for (const [module, url] of Object.entries(peers)) {
-    if (new URL(url).username !== '') faults.push(`MOBILITY_PEERS has a user in the address of ${module}; calls carry tokens of their own`);
+  for (const [module, urls] of Object.entries(peers)) {
+    if (urls.some((url) => new URL(url).username !== '')) faults.push(`MOBILITY_PEERS has a user in the address of ${module}; calls carry tokens of their own`);
   }
   return faults;
 }

@@ -153,6 +153,8 @@ export interface CallOptions {
   accept?: string;
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** The same call twice does no more than once; clients set it by the operation. */
+  repeatable?: boolean;
 }
 
 /** One typed function for each operation. Throws a `Problem` for every refusal. */

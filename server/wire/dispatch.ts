@@ -1,5 +1,5 @@
 /**
- * Takes a call to the module that serves it: a function call in this process, HTTP to another.
+ * Takes a call to the module that serves it in this process; `remote.ts` takes it to another.
  *
  * Validation happens here, once, whoever calls; refusals are `Problem`s on both paths.
  */
@@ -14,7 +14,7 @@ import {
   RawReply,
   type Upload,
 } from './contract.ts';
-import { Problem, type ProblemDocument } from './problem.ts';
+import { Problem } from './problem.ts';
 import { unusableText } from './text.ts';
 
 /** A request that nobody has looked at yet. */
@@ -86,38 +86,8 @@ export function localDispatch(
   };
 }
 
-/** Headers of a call between processes, good for this call alone. */
-export type PeerHeaders = (options: CallOptions, called: { module: string; operation: string }) => Promise<Record<string, string>>;
-
-/**
- * Dispatches to a module in another process, over kept-alive HTTP connections.
- * @param baseUrl of the peer's internal server
- */
-export function remoteDispatch(module: string, baseUrl: string, headersFor: PeerHeaders, defaultTimeoutMs = 20_000): Dispatch {
-  return async (operationName, request, options) => {
-    const signal = AbortSignal.any([AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs), ...(options.signal ? [options.signal] : [])]);
-    const uploads = request.uploads?.map(({ bytes, ...upload }) => ({ ...upload, base64: Buffer.from(bytes).toString('base64') }));
-    let response: Response;
-    try {
-      response = await fetch(`${baseUrl}/call/${module}/${operationName}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...(await headersFor(options, { module, operation: operationName })) },
-        body: JSON.stringify({ params: request.params, query: request.query, body: request.body, uploads }),
-        signal,
-      });
-    } catch (cause) {
-      if (options.signal?.aborted) throw cause;
-      const timedOut = cause instanceof Error && cause.name === 'TimeoutError';
-      throw new Problem(timedOut ? 'timeout' : 'unavailable', `module ${module} did not answer`, { cause });
-    }
-    const contentType = response.headers.get('content-type') ?? '';
-    if (contentType.startsWith('application/problem+json')) throw Problem.fromDocument((await response.json()) as ProblemDocument);
-    if (response.headers.has('x-mobility-raw')) {
-      return new RawReply(contentType, (response.body ?? new Uint8Array()) as AsyncIterable<Uint8Array> | Uint8Array, JSON.parse(response.headers.get('x-mobility-raw') ?? '{}') as Record<string, string>);
-    }
-    return { status: response.status, json: response.status === 204 ? undefined : await response.json() };
-  };
-}
+/** Whether the same call twice does no more than once, whatever it is: reading, and setting something to a value. */
+export const isRepeatable = ({ method }: Operation): boolean => method === 'GET' || method === 'PUT';
 
 /**
  * One typed function for each operation of a contract.
@@ -128,10 +98,10 @@ export function createClient<O extends Operations>(
   dispatch: Dispatch,
   defaults: CallOptions,
 ): Client<O> {
-  const entries = Object.keys(contract.operations).map((name) => [
+  const entries = Object.entries(contract.operations).map(([name, operation]) => [
     name,
     async (request: RawRequest, options?: CallOptions) => {
-      const answer = await dispatch(name, request, { ...defaults, ...options });
+      const answer = await dispatch(name, request, { ...defaults, ...options, repeatable: isRepeatable(operation) });
       return answer instanceof RawReply ? answer : answer.json;
     },
   ]);

@@ -166,7 +166,7 @@ async function planOf(options: ClusterOptions, ground: Ground): Promise<{ plans:
   const peersFor = (own: Target) => targets.filter((target) => target !== own)
     .map((target) => `${target}=${places.filter((place) => place.target === target).map(({ internalPort }) => `http://127.0.0.1:${internalPort}`).join('|')}`).join(',');
   const shared = {
-    ...journeyEnvironment, MOBILITY_POOL_SIZE: '4', MOBILITY_SIMULATOR: 'false',
+    ...journeyEnvironment, MOBILITY_POOL_SIZE: '4', MOBILITY_SIMULATOR: 'false', MOBILITY_DRAIN_MS: '500',
     MOBILITY_STRIPE_URL: `http://127.0.0.1:${stripePort}`, MOBILITY_STRIPE_KEY: 'sk_test_sandbox',
     MOBILITY_ADYEN_URL: `http://127.0.0.1:${adyenPort}`, MOBILITY_ADYEN_KEY: 'sandbox',
     MOBILITY_NEAR_FIELD_URL: `http://127.0.0.1:${nearFieldPort}`, MOBILITY_PUBLIC_URL: publicUrl,
