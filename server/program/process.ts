@@ -137,7 +137,7 @@ class ModuleStarter {
   }
 
   closeDoors(): Promise<void> {
-    this.#doors ??= Promise.all(this.started.map(({ module }) => module.closeDoor?.())).then(() => undefined);
+    this.#doors ??= Promise.all(this.started.map(async ({ module }) => module.closeDoor?.())).then(() => undefined);
     return this.#doors;
   }
 
