@@ -41,7 +41,7 @@ export const settings = {
   MOBILITY_KAFKA_TLS: setting(boolean.default(false), 'TLS to Kafka; a CA or a certificate switches it on, too'),
   MOBILITY_KAFKA_CA: setting(z.string().optional(), "file of the authority that signed Kafka's certificates, in PEM; the system's authorities without it"),
   MOBILITY_KAFKA_CERTIFICATE: setting(z.string().optional(), 'file of our certificate for Kafka, in PEM'),
-  MOBILITY_KAFKA_KEY: setting(z.string().optional(), 'file of the key of our certificate for Kafka, in PEM'),
+  MOBILITY_KAFKA_KEY: setting(z.string().optional(), 'file of the key of our certificate for Kafka, in PEM', true),
   MOBILITY_KAFKA_SASL: setting(z.enum(['SCRAM-SHA-512', 'SCRAM-SHA-256', 'PLAIN']).default('SCRAM-SHA-512'), 'how user and password are shown to Kafka'),
   MOBILITY_KAFKA_USER: setting(z.string().min(1).optional(), 'user at Kafka'),
   MOBILITY_KAFKA_PASSWORD: setting(z.string().min(1).optional(), 'password at Kafka', true),
