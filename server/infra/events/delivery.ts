@@ -158,9 +158,16 @@ export class Delivery<Held extends HeldPartition> {
         else await this.#sleep(lane);
       } catch (error) {
         this.#around.logger?.error({ error, group: this.#options.group }, 'events cannot be read or acknowledged; it is tried again');
+        // They are handed over again by whoever holds the partitions next.
+        if (this.#closing) await this.#abandon(underWay);
         await this.#sleep(lane, storageRetryMs);
       }
     }
+  }
+
+  async #abandon(underWay: UnderWay<Held>[]): Promise<void> {
+    await Promise.all(underWay.map(({ handled }) => handled));
+    for (const { slices } of underWay.splice(0)) this.#letGo(slices);
   }
 
   #handOver(slices: Slice<Held>[]): UnderWay<Held> {

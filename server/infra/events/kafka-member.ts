@@ -41,6 +41,7 @@ export class KafkaMember {
   #wake: (() => void) | undefined;
   #wakeAsked = false;
   #stopped = false;
+  #commitUntilMs = Number.POSITIVE_INFINITY;
   #running: Promise<void> = Promise.resolve();
   /** Resolves when the epoch may have changed. */
   #beaten = Promise.withResolvers<void>();
@@ -188,7 +189,7 @@ export class KafkaMember {
           return new Set(commits.map(({ topic, partition }) => keyOf(topic, partition)));
         }
         if (code !== errors.staleMemberEpoch) this.#client.forgetCoordinator(this.#group);
-        if (this.#stopped && failures > 20) throw error;
+        if (monotonicMs() > this.#commitUntilMs) throw error;
         // The broker has given us a new epoch, and its answer is on its way.
         await this.#nextBeat(code === errors.staleMemberEpoch ? 50 : failurePauseMs);
       }
@@ -210,6 +211,11 @@ export class KafkaMember {
     const timer = setTimeout(timeout.resolve, atMostMs);
     await Promise.race([this.#beaten.promise, timeout.promise]);
     clearTimeout(timer);
+  }
+
+  /** From now on an acknowledgement that nobody takes is given up after this. */
+  hurry(withinMs: number): void {
+    this.#commitUntilMs = monotonicMs() + withinMs;
   }
 
   /** Lets the others have at once what we hold. */

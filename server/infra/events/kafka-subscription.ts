@@ -34,6 +34,8 @@ interface Surroundings {
 }
 
 const retryPauseMs = 250;
+/** What is handled when it is closed has so long to be acknowledged. */
+const closeWithinMs = 3000;
 
 /** One member of a group. */
 export class KafkaSubscription implements Subscription {
@@ -116,6 +118,7 @@ export class KafkaSubscription implements Subscription {
 
   async #close(): Promise<void> {
     this.#closing = true;
+    this.#member.hurry(closeWithinMs);
     await this.begun;
     await this.#delivery.stop();
     while (this.#reconciling) await this.#reconciling;

@@ -35,7 +35,7 @@ export interface KafkaEventLogOptions extends Partial<DeliverySettings>, KafkaSe
 const leastRetentionPauseMs = 100;
 const mostRetentionPauseMs = 60_000;
 /** What is still on its way when the log is closed has so long. */
-const closeWithinMs = 5000;
+const closeWithinMs = 3000;
 const readBytes = 4 * 1024 * 1024;
 
 class KafkaEventLog implements EventLog {
