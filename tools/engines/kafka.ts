@@ -143,14 +143,14 @@ async function controllerPortIn(folder: string): Promise<number> {
 const clusterId = 'bW9iaWxpdHkta2Fma2EtMQ';
 
 /** One broker. @param settings further settings of the server, users and how to tell that it answers */
-export function kafkaBroker(settings: Pick<KafkaNode, 'formatArguments' | 'isReady'> & { propertiesFor?(place: Place): Record<string, string> } = {}): Engine {
+export function kafkaBroker(settings: Pick<KafkaNode, 'formatArguments' | 'isReady'> & { propertiesFor?(place: Place, controllerPort: number): Record<string, string> } = {}): Engine {
   return {
     name: 'kafka',
     install,
     async launch(place) {
       const controllerPort = await controllerPortIn(place.folder);
       const { propertiesFor, ...rest } = settings;
-      return launchNode({ ...rest, id: 1, controllerPort, voters: `1@127.0.0.1:${controllerPort}`, replicas: 1, minimumInSync: 1, clusterId, properties: propertiesFor?.(place) ?? {} }, place);
+      return launchNode({ ...rest, id: 1, controllerPort, voters: `1@127.0.0.1:${controllerPort}`, replicas: 1, minimumInSync: 1, clusterId, properties: propertiesFor?.(place, controllerPort) ?? {} }, place);
     },
   };
 }

@@ -63,7 +63,7 @@ export const isRefusal = (error: unknown): boolean => {
 function connectionOptions({ tls, sasl }: KafkaSecurity) {
   const pem = (file: string | undefined) => (file === undefined ? undefined : readFileSync(file));
   return {
-    ...(tls && { tls: { ca: pem(tls.caFile), cert: pem(tls.certificateFile), key: pem(tls.keyFile) }, tlsServerName: true }),
+    ...(tls && { tls: { ca: pem(tls.caFile), cert: pem(tls.certificateFile), key: pem(tls.keyFile) } }),
     ...(sasl && { sasl }),
   };
 }

@@ -128,7 +128,8 @@ export class KafkaProducer {
       try {
         return await this.#client.ensureTopic(name);
       } catch (error) {
-        if (isRefusal(error) || performance.now() > Math.min(deadlineMs, this.#latestMs)) throw error;
+        if (isRefusal(error)) throw new Error(`Kafka does not allow this program to make the topic ${name}`, { cause: error });
+        if (performance.now() > Math.min(deadlineMs, this.#latestMs)) throw error;
         await new Promise((resolve) => setTimeout(resolve, mostPauseMs / 4));
       }
     }

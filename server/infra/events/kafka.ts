@@ -3,7 +3,7 @@ import type { Clock } from '../clock/port.ts';
 import { systemClock } from '../clock/system.ts';
 import type { Logger } from '../observability/port.ts';
 import { defaultDeliverySettings, type DeliverySettings } from './delivery.ts';
-import { KafkaClient, type KafkaClientOptions, type KafkaSecurity } from './kafka-client.ts';
+import { isRefusal, KafkaClient, type KafkaClientOptions, type KafkaSecurity } from './kafka-client.ts';
 import { endOfBatches, recordsFrom } from './kafka-fetcher.ts';
 import { committedOffsets, earliest, groupsOf, keyOf, latest, listOffsets, partitionsOf, withRetry } from './kafka-offsets.ts';
 import { KafkaProducer } from './kafka-producer.ts';
@@ -163,7 +163,11 @@ class KafkaEventLog implements EventLog {
   /** One round at a time; what goes wrong is tried again in the next. */
   #retain(): void {
     this.#trimming ??= this.#trimAll()
-      .catch((error: unknown) => this.#logger?.error({ error }, 'old events cannot be removed; it is tried again'))
+      .catch((error: unknown) => {
+        // Where each module has a user of its own, only one of them may remove.
+        if (isRefusal(error)) this.#logger?.debug({ error }, 'old events may not be removed by this user');
+        else this.#logger?.error({ error }, 'old events cannot be removed; it is tried again');
+      })
       .finally(() => (this.#trimming = undefined));
   }
 
