@@ -38,6 +38,7 @@ export const settings = {
   MOBILITY_KAFKA_PREFIX: setting(z.string().regex(/^[a-zA-Z0-9._-]{0,40}$/).default('mobility.'), 'stands before the names of all topics and groups in Kafka'),
   MOBILITY_KAFKA_PARTITIONS: setting(z.coerce.number().int().min(1).max(10_000).default(50), 'partitions of topics that the program makes in Kafka; a topic keeps its number'),
   MOBILITY_KAFKA_REPLICAS: setting(z.coerce.number().int().min(1).max(9).optional(), 'copies of topics that the program makes in Kafka; without it 3, or as many as there are brokers'),
+  MOBILITY_KAFKA_FLUSH: setting(boolean.default(true), 'topics that the program makes with one copy: each batch is on the disk before it is acknowledged; without it they are many times as fast, and a power cut takes the last seconds'),
   MOBILITY_KAFKA_TLS: setting(boolean.default(false), 'TLS to Kafka; a CA or a certificate switches it on, too'),
   MOBILITY_KAFKA_CA: setting(z.string().optional(), "file of the authority that signed Kafka's certificates, in PEM; the system's authorities without it"),
   MOBILITY_KAFKA_CERTIFICATE: setting(z.string().optional(), 'file of our certificate for Kafka, in PEM'),

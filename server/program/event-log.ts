@@ -15,7 +15,7 @@ export async function openEventLog({ configuration, clock, logger }: { configura
   if (brokers.length === 0) return openLmdbEventLog({ folder: join(configuration.MOBILITY_HOME, 'events'), clock, logger, retentionMs });
   const { openKafkaEventLog } = await import('../infra/events/kafka.ts');
   return openKafkaEventLog({
-    brokers, clock, logger, retentionMs, prefix: configuration.MOBILITY_KAFKA_PREFIX, partitions: configuration.MOBILITY_KAFKA_PARTITIONS,
+    brokers, clock, logger, retentionMs, prefix: configuration.MOBILITY_KAFKA_PREFIX, partitions: configuration.MOBILITY_KAFKA_PARTITIONS, flush: configuration.MOBILITY_KAFKA_FLUSH,
     ...(configuration.MOBILITY_KAFKA_REPLICAS !== undefined && { replicas: configuration.MOBILITY_KAFKA_REPLICAS }),
     ...security(configuration),
   });

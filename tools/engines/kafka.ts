@@ -126,7 +126,8 @@ async function launchNode(node: KafkaNode, place: Place): Promise<Launch> {
     arguments: [...javaArguments(320), 'kafka.Kafka', configuration],
     isReady: () => (node.isReady ?? answers)(address),
     readyWithinMs: 120_000,
-    settings: { MOBILITY_KAFKA_BROKERS: address },
+    // Nothing here has to outlive the machine.
+    settings: { MOBILITY_KAFKA_BROKERS: address, MOBILITY_KAFKA_FLUSH: 'false' },
   };
 }
 

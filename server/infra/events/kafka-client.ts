@@ -20,6 +20,8 @@ export interface KafkaClientOptions extends KafkaSecurity {
   partitions: number;
   /** Copies of topics that are new; as many as there are brokers, at most 3, unless given. */
   replicas?: number;
+  /** Of topics that are new and have one copy: whether each batch is on the disk before it is acknowledged. */
+  flush: boolean;
   /** How long one answer may take. */
   requestTimeoutMs: number;
   logger: Logger | undefined;
@@ -177,7 +179,7 @@ export class KafkaClient {
       'max.message.bytes': String(mostBatchBytes + batchOverheadBytes),
       'min.insync.replicas': String(Math.max(1, replicas - 1)),
       // Without a second copy only the disk keeps what was acknowledged.
-      ...(replicas === 1 && { 'flush.messages': '1' }),
+      ...(replicas === 1 && this.options.flush && { 'flush.messages': '1' }),
     }).map(([key, value]) => ({ name: key, value }));
     const request = [{ name: `${this.prefix}${name}`, numPartitions: this.options.partitions, replicationFactor: replicas, assignments: [], configs }];
     try {

@@ -22,6 +22,11 @@ export interface KafkaEventLogOptions extends Partial<DeliverySettings>, KafkaSe
   partitions?: number;
   /** Copies of topics that are new; as many as there are brokers, at most 3, unless given. */
   replicas?: number;
+  /**
+   * Of topics that are new and have one copy: whether each batch is on the disk before it is acknowledged. True unless given; without it a power cut
+   * takes what the broker's machine had not written yet, seconds of it. Several copies need none: they are on several machines.
+   */
+  flush?: boolean;
   /** How long one answer may take. 10 s unless given. */
   requestTimeoutMs?: number;
   /** How long an append is sent again before it is given up. Two minutes unless given. */
@@ -52,10 +57,10 @@ class KafkaEventLog implements EventLog {
   #closed: Promise<void> | undefined;
 
   constructor(options: KafkaEventLogOptions) {
-    const { brokers, prefix = 'mobility.', partitions = 50, replicas, requestTimeoutMs = 10_000, deliveryTimeoutMs = 120_000, clock = systemClock(), logger, retentionMs = {}, tls, sasl } = options;
+    const { brokers, prefix = 'mobility.', partitions = 50, replicas, flush = true, requestTimeoutMs = 10_000, deliveryTimeoutMs = 120_000, clock = systemClock(), logger, retentionMs = {}, tls, sasl } = options;
     if (!Number.isInteger(partitions) || partitions < 1 || partitions > 65_535) throw new RangeError(`partitions must be a whole number from 1 to 65535, not ${partitions}`);
     const { maximumAttempts, retryPauseMs, maximumRetryPauseMs } = { ...defaultDeliverySettings, ...options };
-    const clientOptions: KafkaClientOptions = { brokers, prefix, partitions, requestTimeoutMs, logger, ...(replicas !== undefined && { replicas }), ...(tls && { tls }), ...(sasl && { sasl }) };
+    const clientOptions: KafkaClientOptions = { brokers, prefix, partitions, flush, requestTimeoutMs, logger, ...(replicas !== undefined && { replicas }), ...(tls && { tls }), ...(sasl && { sasl }) };
     this.#client = new KafkaClient(clientOptions);
     this.#appendClient = this.#client.another();
     this.#producer = new KafkaProducer(this.#appendClient, deliveryTimeoutMs);
