@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onResponseHookHandler, RouteHandlerMethod } from 'fastify';
 import Negotiator from 'negotiator';
-import type { Metrics, SpanOptions, Tracer } from '../infra/observability/port.ts';
+import type { Logger, Metrics, SpanOptions, Tracer } from '../infra/observability/port.ts';
 import { currentTrace, readTraceparent, readXray, toXray, type Trace, type TraceIds } from '../infra/observability/trace.ts';
 import type { Caller, Operation } from '../wire/contract.ts';
 import { RawReply } from '../wire/contract.ts';
@@ -17,6 +17,7 @@ import { readUploads } from './uploads.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     caller: Caller | undefined;
+    trace: Trace | undefined;
   }
 }
 
@@ -95,6 +96,7 @@ export interface OperationServices {
   authenticator: Authenticator;
   limiter: Limiter;
   streams: OpenStreams;
+  logger: Logger;
   metrics: Metrics;
   tracer: Tracer;
   traceIds: TraceIds;
@@ -169,8 +171,9 @@ function handle({ module, name, operation }: PublicOperation, { dispatchTo, stre
     const raw = operation.consumes === 'multipart/form-data' ? await withUploads(json, operation, request) : json;
     const answer = await tracer.span(spanName, spanOptions(traceOf(request, traceIds), reply.elapsedTime), async (span) => {
       if (span.isRecorded) span.set({ 'url.path': request.url.split('?', 1)[0], 'url.scheme': request.protocol });
-      const trace = traceIds === 'xray' ? currentTrace() : undefined;
-      if (trace) void reply.header('x-amzn-trace-id', toXray(trace));
+      const trace = currentTrace();
+      request.trace = trace;
+      if (trace && traceIds === 'xray') void reply.header('x-amzn-trace-id', toXray(trace));
       try {
         const answered = await dispatch(name, raw, options);
         span.set({ 'http.response.status_code': answered instanceof RawReply ? 200 : answered.status });
@@ -185,11 +188,13 @@ function handle({ module, name, operation }: PublicOperation, { dispatchTo, stre
 }
 
 /** Counts and times the answers of one operation. */
-function measure({ module, operation }: PublicOperation, metrics: Metrics): onResponseHookHandler {
+function measure({ module, operation }: PublicOperation, { metrics, logger }: OperationServices): onResponseHookHandler {
   const observers = [1, 2, 3, 4, 5].map((status) =>
     metrics.seconds('mobility_http_request_duration_seconds', 'Time to answer a request of the public API', { method: operation.method, route: operation.path, module, status: `${status}xx` }));
-  return (_request, reply, done) => {
+  const { method, path: route } = operation;
+  return (request, reply, done) => {
     observers[Math.floor(reply.statusCode / 100) - 1]?.(reply.elapsedTime / 1000);
+    logger.debug({ trace_id: request.trace?.traceId, request_id: request.id, method, route, status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime) }, 'answered');
     done();
   };
 }
@@ -197,6 +202,7 @@ function measure({ module, operation }: PublicOperation, metrics: Metrics): onRe
 /** One Fastify route for each public operation. */
 export function serveOperations(server: FastifyInstance, operations: readonly PublicOperation[], services: OperationServices): void {
   server.decorateRequest('caller', undefined);
+  server.decorateRequest('trace', undefined);
   for (const entry of operations) {
     const { operation } = entry;
     server.route({
@@ -204,7 +210,7 @@ export function serveOperations(server: FastifyInstance, operations: readonly Pu
       url: routerPath(operation.path),
       bodyLimit: operation.bodyLimitBytes ?? defaultBodyLimitBytes,
       onRequest: guard(operation, services),
-      onResponse: measure(entry, services.metrics),
+      onResponse: measure(entry, services),
       handler: handle(entry, services),
     });
   }

@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto';
+import { hkdfSync, X509Certificate } from 'node:crypto';
 import type { CommandMessage } from '../../edge/protocol/messages.ts';
 import { provisioningTemplate, topics } from '../../edge/protocol/topics.ts';
 import type { Tracer } from '../infra/observability/port.ts';
@@ -88,6 +88,8 @@ async function openListener(context: ModuleContext, parts: { core: DeviceCore; r
   const { port, remember } = await rememberedPort(context);
   let material = await tlsMaterial(context, registry.authority);
   const begin = () => ({ host: configuration.HOST, material, unlockKeys: bytes(parts.unlockKeys()) });
+  context.metrics.gauge('mobility_certificate_expiry_timestamp_seconds', 'When a certificate of the platform runs out, as a Unix time', () =>
+    Object.entries({ authority: registry.authority.pem, broker: material.certificatePem }).map(([certificate, pem]) => ({ labels: { certificate }, value: new X509Certificate(pem).validToDate.getTime() / 1000 })));
   const desk = core.desk();
   const workers = configuration.MOBILITY_IOT_WORKERS === 0 ? undefined : await openWorkers({
     count: configuration.MOBILITY_IOT_WORKERS, core, logger, port,

@@ -4,6 +4,7 @@ import type { Blobs } from '../infra/blobs/port.ts';
 import type { Cache } from '../infra/cache/port.ts';
 import type { Clock } from '../infra/clock/port.ts';
 import { systemClock } from '../infra/clock/system.ts';
+import { measuredEventLog } from '../infra/events/measured.ts';
 import type { EventLog } from '../infra/events/port.ts';
 import { fileKeys } from '../infra/keys/files.ts';
 import type { Keys } from '../infra/keys/port.ts';
@@ -54,12 +55,13 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
     ? undefined
     : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger, onLost: endWithoutDatabase });
   const database = databaseAccess(configuration.MOBILITY_DATABASE_URL ?? embedded?.url ?? '', keys);
-  const events = await openEventLog({ configuration, clock, logger });
+  // What is too old, and how old an event is, is told by the clock of the modules, which tests exchange.
+  const clockOfModules: Clock = { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() };
+  const events = measuredEventLog(await openEventLog({ configuration, clock, logger }), { metrics, clock: clockOfModules });
   const kv = await openKeyValueStore({ configuration, clock });
   const blobs = await openBlobs({ configuration });
   const cache = await openCache({ configuration, clock, logger, metrics });
-  // What is too old is decided by the clock of the modules, which tests exchange.
-  const series = openPostgresSeries({ access: database, clock: { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() }, logger, metrics });
+  const series = openPostgresSeries({ access: database, clock: clockOfModules, logger, metrics });
   const ports: Ports = {
     clock, logger, metrics, tracer, events, kv, cache, blobs, keys, series, database,
     async close() {

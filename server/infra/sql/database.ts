@@ -230,6 +230,7 @@ export async function openDatabase({ tracer = passingTracer('w3c'), ...given }: 
   const timers = new TimerWorker({ sql, clock, logger, tracer, leaseMs: options.timerLeaseMs });
   const consumers: Consumer[] = [];
   const subscriptions: Subscription[] = [];
+  const listeners: ((event: CloudEvent) => void)[] = [];
   let stopping = false;
 
   const watch = new DatabaseWatch(sql, options);
@@ -249,6 +250,7 @@ export async function openDatabase({ tracer = passingTracer('w3c'), ...given }: 
           return { value };
         });
         if (committed && committed.events.length > 0) relay.nudge();
+        for (const listen of listeners) for (const { event } of committed?.events ?? []) listen(event);
         for (const timer of committed?.timers ?? []) timers.nudge(timer.dueAt.getTime());
         return (result as { value: T }).value;
       } catch (error) {
@@ -264,6 +266,7 @@ export async function openDatabase({ tracer = passingTracer('w3c'), ...given }: 
     transaction,
     onTimer: (kind: string, handle: (timer: TimerFired) => Promise<void>) => timers.register(kind, handle),
     whileReachable,
+    onPublished: (listen) => void listeners.push(listen),
     consume(wanted, handle) {
       // Two members of one group would share the events instead of both being told.
       if (consumers.length > 0) throw new Error(`module ${module} consumes already; handle all its events in one place`);

@@ -50,6 +50,8 @@ export interface Database {
   whileReachable(work: () => Promise<void>): Promise<void>;
   /** Registers what timers of a kind do. One that throws is tried again with growing pauses. */
   onTimer(kind: string, handle: (timer: TimerFired) => Promise<void>): void;
+  /** Told of each event of a transaction that has committed in this process: for figures, as it is told once or, after a cut, never. */
+  onPublished(listen: (event: CloudEvent) => void): void;
   /**
    * Handles each event once, from one place in a module: its id and the effects of `handle` commit together. Name definitions, not
    * whole topics, where only some events matter: the others then cost nothing.

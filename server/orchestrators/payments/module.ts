@@ -58,6 +58,8 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
       // Longer than a call takes. A lookup that comes too early is harmless: the call that it races loses.
       graceMs: timeoutMs + 1_000,
     });
+    metrics.gauge('mobility_payment_provider_available', '1 while the breaker of a provider is closed', async () =>
+      (await orchestrator.health()).map(({ provider, breaker }) => ({ labels: { provider }, value: breaker === 'closed' ? 1 : 0 })));
     return {
       handlers: {
         attachMethod: ({ body }) => orchestrator.attachMethod(body),

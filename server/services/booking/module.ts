@@ -7,6 +7,7 @@ import { paymentContract } from '../payment/contract.ts';
 import { userContract } from '../user/contract.ts';
 import { vehicleContract } from '../vehicle/contract.ts';
 import { bookingContract } from './contract.ts';
+import { observeBookings } from './figures.ts';
 import { toBooking } from './presentation.ts';
 import { applyPayment, reserveHandlers } from './reserve.ts';
 import { charge, endAbandoned, markCharged, returnHandlers } from './return.ts';
@@ -114,6 +115,7 @@ export const bookingModule = defineModule<Operations>({
   async start(context) {
     const services: BookingServices = { context, vehicles: context.client(vehicleContract), users: context.client(userContract), payments: context.client(paymentContract) };
     react(services);
+    observeBookings(context);
     const iot = context.client(iotContract);
     context.database.onTimer('unlock-keys', async () => {
       const { publicJwk } = await context.keys.signingKey('unlock', 'EdDSA');

@@ -132,6 +132,12 @@ export async function hasOpenBooking(sql: AnySql, riderId: string): Promise<bool
 export const countByState = (sql: AnySql): Promise<{ state: BookingState; count: number }[]> =>
   sql<{ state: BookingState; count: number }[]>`select state, count(*)::int as count from bookings group by state`;
 
+/** Those that are not over: few, and in an index of their own. */
+export const countOpenByState = (sql: AnySql): Promise<{ state: BookingState; count: number }[]> =>
+  sql<{ state: BookingState; count: number }[]>`
+    select open.state, count(bookings.id)::int as count from unnest(array['reserved', 'confirmed', 'riding', 'paused', 'ended']) as open (state)
+    left join bookings on bookings.state = open.state and bookings.state in ('reserved', 'confirmed', 'riding', 'paused', 'ended') group by open.state`;
+
 export interface QuoteRow {
   id: string;
   riderId: string;

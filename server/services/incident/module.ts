@@ -38,6 +38,12 @@ export const incidentModule = defineModule<Operations>({
     react(services);
     const { erased } = userContract.events;
     database.consume([erased], (event, { sql }) => erasePerson(sql, erased.data.parse(event.data).riderId));
+    const { opened } = incidentContract.events;
+    const untilOpen = metrics.seconds('mobility_incident_open_duration_seconds', 'From the moment that a vehicle raised the alarm to an open incident');
+    database.onPublished((event) => {
+      const { data } = event.type === opened.type ? opened.data.safeParse(event.data) : { data: undefined };
+      if (data) untilOpen(Math.max(0, Date.parse(data.openedAt) - Date.parse(data.occurredAt)) / 1000);
+    });
     metrics.gauge('mobility_incident_streams_open', 'Open streams of incidents', () => streams.openStreams);
     // Not through the inbox: the topic is busy, the alerts in it are few, and each has an id that is kept for good.
     const alerts = events.subscribe({ group: 'incident-alerts', topics: [iotContract.events.alertRaised.topic], maximumBatch: 500, handle: (batch) => database.whileReachable(() => followAlerts(services, batch)) });

@@ -9,6 +9,7 @@ import { Methods } from './methods.ts';
 import { Payments } from './payments.ts';
 import { receiptFor } from './receipts.ts';
 import { Refunds } from './refunds.ts';
+import { observePayments } from './figures.ts';
 import { debtOf, ledgerAccounts, methodsOf } from './store.ts';
 
 const recoveryIntervalMs = 5_000;
@@ -58,6 +59,7 @@ export const paymentModule = defineModule<typeof paymentContract.operations>({
     const payments = new Payments(context, orchestrator);
     const refunds = new Refunds(context, orchestrator);
     const methods = new Methods(context, orchestrator);
+    observePayments(context);
     registerTimers(context, { payments, refunds, methods });
     await database.transaction(async (transaction) => transaction.schedule({ kind: 'payment-recovery', key: 'all', dueAt: clock.now() }));
     const { erased } = userContract.events;

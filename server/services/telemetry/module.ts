@@ -176,6 +176,10 @@ function observe({ context, fleet, intake, commit, recent }: Parts, streams: Liv
   metrics.total('mobility_telemetry_records_dropped_total', 'Records and batches dropped since the start', () => Object.values(intake.counts.dropped).reduce((sum, count) => sum + count, 0));
   metrics.gauge('mobility_telemetry_lag_events', 'Events that are not in history yet', () => context.events.lag(intakeGroup, intakeTopic));
   metrics.gauge('mobility_telemetry_history_waits', '1 while history cannot be written', () => (commit.trouble === undefined ? 0 : 1));
+  metrics.gauge('mobility_telemetry_freshness_seconds', 'From the clock of the vehicle to live state, over the last minute', () => [0.5, 0.99].flatMap((quantile) => {
+    const ms = intake.latency.quantileMs(quantile, clock.nowMs());
+    return ms === null ? [] : [{ labels: { quantile: String(quantile) }, value: ms / 1000 }];
+  }));
   metrics.gauge('mobility_telemetry_streams_open', 'Open streams of live vehicles', () => streams.openStreams);
 }
 

@@ -1,7 +1,7 @@
 /** Commands to vehicles: sent again and again until the vehicle has proven them, refused them, or time is over. */
 import { v7 } from 'uuid';
 import type { Clock } from '../../infra/clock/port.ts';
-import type { Logger } from '../../infra/observability/port.ts';
+import type { Logger, Metrics } from '../../infra/observability/port.ts';
 import { currentTrace, runInTrace, type Trace } from '../../infra/observability/trace.ts';
 import type { Database, Transaction } from '../../infra/sql/port.ts';
 import type { Client } from '../../wire/contract.ts';
@@ -9,6 +9,7 @@ import { Problem } from '../../wire/problem.ts';
 import type { iotContract } from '../../iot/contract.ts';
 import type { Command, ReportedState } from './contract.ts';
 import { type CommandState, deadlineMs, hasRunOut, isOpen, isOverdue, nextCommandState, resendPauseMs, verdictGraceMs, verdictOf } from './domain/commands.ts';
+import { observeCommand } from './figures.ts';
 import { type CommandRow, findCommand, insertCommand, moveCommand, readOpenCommands } from './store.ts';
 
 interface Entry {
@@ -50,6 +51,7 @@ export class CommandDesk {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #metrics: Metrics;
   readonly #iot: Client<typeof iotContract.operations>;
   readonly #open = new Map<string, Entry>();
   readonly #byVehicle = new Map<string, Set<Entry>>();
@@ -57,7 +59,8 @@ export class CommandDesk {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> | undefined;
 
-  constructor(iot: Client<typeof iotContract.operations>, { database, clock, logger }: { database: Database; clock: Clock; logger: Logger }) {
+  constructor(iot: Client<typeof iotContract.operations>, { database, clock, logger, metrics }: { database: Database; clock: Clock; logger: Logger; metrics: Metrics }) {
+    this.#metrics = metrics;
     this.#iot = iot;
     this.#database = database;
     this.#clock = clock;
@@ -170,6 +173,7 @@ export class CommandDesk {
       const ofVehicle = this.#byVehicle.get(row.vehicleId);
       ofVehicle?.delete(entry);
       if (ofVehicle?.size === 0) this.#byVehicle.delete(row.vehicleId);
+      observeCommand(this.#metrics, row, this.#clock.nowMs());
       for (const wake of this.#waiters.get(row.id) ?? []) wake(row);
     }
   }

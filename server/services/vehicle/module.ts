@@ -11,6 +11,7 @@ import { CommandDesk, presentCommand } from './commands.ts';
 import { type Command, vehicleContract } from './contract.ts';
 import { judgePlace } from './domain/areas.ts';
 import { readCursor, writeCursor } from './domain/nearest.ts';
+import { observeFleet } from './figures.ts';
 import { Fleet, type FleetVehicle, positionOf, presentVehicle } from './fleet.ts';
 import { type Followed, followBookings, followReports } from './follow.ts';
 import { type CommandRow, findByKey, findCommand, findVehicle, insertCommand, insertVehicle, setDisabled, setInService, type VehicleRow } from './store.ts';
@@ -47,6 +48,7 @@ function searchHandlers(services: VehicleServices): Part<'searchVehicles' | 'str
       const found = fleet.search({ center: { lat, lon }, radiusMetres, filters, limit: limit + 1, after });
       const shown = found.slice(0, limit);
       const last = shown.at(-1);
+      if (!after) services.metrics.count('mobility_vehicle_searches_total', 'Searches of riders, and whether there was anything to find', { found: shown.length > 0 ? 'yes' : 'no' });
       return { items: shown.map(({ item, metres }) => presentVehicle(item, metres)), ...(found.length > limit && last && { next: writeCursor(last) }) };
     },
     async streamVehicles({ query: { bbox, ...filters }, caller, signal }) {
@@ -209,6 +211,7 @@ export const vehicleModule = defineModule<Operations>({
     const changes = new FleetChanges(fleet, context);
     const streams = new VehicleStreams(fleet);
     const services: VehicleServices = { context, fleet, changes, desk, streams, metrics, tracer, logger };
+    observeFleet(services);
     metrics.gauge('mobility_vehicle_streams_open', 'Open streams of live vehicles', () => streams.openStreams);
     await desk.start();
     // Not through the inbox: reports are many, and a sequence number tells already which of them are news.
