@@ -163,7 +163,7 @@ export function prepareProcess(options: ProcessOptions): PreparedProcess {
     await options.ports.close();
   };
   const stop = () => (stopped ??= stopAll());
-  options.ports.metrics.gauge('mobility_ready', '1 while the process has started and is not stopping', () => (starter.ready ? 1 : 0));
+  options.ports.metrics.gauge('mobility_ready', '1 while the process has started and is not stopping', () => (starter.state === 'ready' ? 1 : 0));
   options.ports.metrics.gauge('mobility_module_started', '1 for each module that runs in the process', () => starter.started.map(({ name }) => ({ labels: { module: name }, value: 1 })));
   const clientOf: RunningProcess['client'] = (contract) => createClient(contract, starter.dispatchTo(contract.module, 'program'), { caller: moduleCaller('program') });
   return {
