@@ -7,23 +7,22 @@
  * is a bare COPY of the same rows into a table without an index, in the same PostgreSQL, at the end.
  */
 import { fork } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import 'reflect-metadata';
-import * as x509 from '@peculiar/x509';
 import postgres from 'postgres';
 import { v7 } from 'uuid';
 import { pinoLogger } from '../server/infra/observability/pino.ts';
 import { startEmbeddedPostgres } from '../server/infra/sql/embedded.ts';
 import { apiUser, demoUser, startProgram, until } from '../tests/journeys/program.ts';
-import type { LoadResult, LoadRun, LoadSetup, LoadVehicle } from './telemetry/load.ts';
+import { childrenOf, cpuSecondsOf } from './engines/processor-time.ts';
+import { issueCertificates } from './telemetry/certificates.ts';
+import type { LoadResult, LoadRun, LoadSetup } from './telemetry/load.ts';
 
 const { values: flags } = parseArgs({
   args: process.argv.slice(2), allowPositionals: true,
@@ -35,28 +34,10 @@ const connections = Number(flags.connections ?? 1000);
 const messagesPerSecond = Number(flags.messages ?? 2);
 /** As fast as it goes: a message holds so many. */
 const fullRecordsEach = 50;
-const issuingAtOnce = 8;
 const copiedRows = 500_000;
-const clockTicksPerSecond = 100;
 
 const print = (figures: object): void => void process.stdout.write(`${JSON.stringify({ bench: 'telemetry', ...figures })}\n`);
 const rounded = (value: number, digits = 1): number => Number(value.toFixed(digits));
-
-async function childrenOf(processId: number): Promise<number[]> {
-  const found: number[] = [];
-  for (const task of await readdir(`/proc/${processId}/task`).catch(() => [])) {
-    const children = await readFile(`/proc/${processId}/task/${task}/children`, 'utf8').catch(() => '');
-    found.push(...children.split(' ').filter(Boolean).map(Number));
-  }
-  return [...found, ...(await Promise.all(found.map(childrenOf))).flat()];
-}
-
-/** Processor time of a process, and of its children that have ended. */
-async function cpuSecondsOf(processId: number): Promise<number> {
-  const stat = await readFile(`/proc/${processId}/stat`, 'utf8').catch(() => '');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / clockTicksPerSecond;
-}
 
 async function residentMebibytes(processId: number, which: 'VmRSS' | 'VmHWM'): Promise<number> {
   const text = await readFile(`/proc/${processId}/status`, 'utf8').catch(() => '');
@@ -83,32 +64,6 @@ async function ask<Answer>(message: { setup: LoadSetup } | { run: LoadRun }): Pr
 }
 
 let admin = await demoUser(program.url, 'bench-admin@example.com', 'admin');
-
-/** One key for all, so that only certificates have to be made. */
-async function issueCertificates(): Promise<LoadSetup> {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const signing = await crypto.subtle.importKey('pkcs8', privateKey.export({ type: 'pkcs8', format: 'der' }), algorithm, true, ['sign']);
-  const jwk = await crypto.subtle.exportKey('jwk', signing);
-  const verifying = await crypto.subtle.importKey('jwk', { kty: 'EC', crv: 'P-256', x: jwk.x ?? '', y: jwk.y ?? '' }, algorithm, true, ['verify']);
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({ name: 'CN=bench', keys: { privateKey: signing, publicKey: verifying }, signingAlgorithm: algorithm });
-  const csrPem = request.toString('pem');
-  const vehicles: LoadVehicle[] = [];
-  let broker = new URL('mqtts://localhost:0');
-  let authorityPem = '';
-  let next = 0;
-  await Promise.all(Array.from({ length: issuingAtOnce }, async () => {
-    for (let index = next++; index < connections; index = next++) {
-      const { status, body } = await admin.post<{ certificatePem: string; authorityPem: string; brokerUrl: string }>(`/v1/vehicles/bench-${index}/device-certificates`, { csrPem });
-      if (status !== 201) throw new Error(`certificate: ${status} ${JSON.stringify(body)}`);
-      vehicles.push({ vehicleId: `bench-${index}`, certificatePem: body.certificatePem });
-      broker = new URL(body.brokerUrl);
-      authorityPem = body.authorityPem;
-    }
-  }));
-  return { host: broker.hostname, port: Number(broker.port), authorityPem, keyPem, vehicles };
-}
 
 interface Statistics {
   recordsReceived: number;
@@ -177,7 +132,7 @@ async function bareCopy(): Promise<number> {
 }
 
 try {
-  const setup = await issueCertificates();
+  const setup = await issueCertificates(admin, connections);
   const connectingMs = performance.now();
   await ask({ setup });
   print({ name: 'connected', connections, perSecond: Math.round(connections / ((performance.now() - connectingMs) / 1000)), programMebibytes: await residentMebibytes(programId, 'VmRSS') });
