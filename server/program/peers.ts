@@ -1,6 +1,6 @@
 /** Calls between processes: who may make them, for whom, and by which connections. Tokens are standard JWTs signed with a shared secret. */
 import { readFile } from 'node:fs/promises';
-import { jwtVerify, SignJWT } from 'jose';
+import { type CryptoKey, jwtVerify, SignJWT } from 'jose';
 import { Agent } from 'undici';
 import { z } from 'zod';
 import type { Keys } from '../infra/keys/port.ts';
@@ -22,14 +22,25 @@ interface Called {
 }
 const CallerClaim = z.object({ subject: z.string(), roles: z.array(z.enum(['rider', 'staff', 'admin', 'device', 'machine'])), scopes: z.array(z.string()), clientId: z.string() });
 
-const secretOf = async (keys: Keys): Promise<Uint8Array> => new TextEncoder().encode(await keys.secret('peers'));
+const hmac = { name: 'HMAC', hash: 'SHA-256' };
+const secrets = new WeakMap<Keys, Promise<CryptoKey>>();
+
+/** Read and imported once: every call between processes is signed and held against it. */
+function secretOf(keys: Keys): Promise<CryptoKey> {
+  const known = secrets.get(keys);
+  if (known) return known;
+  const secret = keys.secret('peers').then((text) => crypto.subtle.importKey('raw', new TextEncoder().encode(text), hmac, false, ['sign', 'verify']));
+  secrets.set(keys, secret);
+  // One that could not be read is read again at the next call.
+  secret.catch(() => secrets.delete(keys));
+  return secret;
+}
 
 /** Headers that carry the caller, the idempotency key and the trace to another process. */
 export function peerHeaders(keys: Keys): PeerHeaders {
-  const secret = secretOf(keys);
   return async ({ caller, idempotencyKey, accept }, called) => {
     const token = await new SignJWT({ caller: caller as unknown as Record<string, unknown> })
-      .setProtectedHeader({ alg: 'HS256' }).setAudience(audienceOf(called)).setIssuedAt().setExpirationTime(`${lifetimeSeconds}s`).sign(await secret);
+      .setProtectedHeader({ alg: 'HS256' }).setAudience(audienceOf(called)).setIssuedAt().setExpirationTime(`${lifetimeSeconds}s`).sign(await secretOf(keys));
     const trace = currentTrace();
     return {
       authorization: `Bearer ${token}`,

@@ -19,6 +19,8 @@ test('THREAT-70: production starts with settings that are safe', () => {
   expect(faultsOf()).toEqual([]);
   // A proxy for TLS beside the program, and peers in a network of their own.
   expect(faultsOf({ MOBILITY_ADYEN_URL: 'http://127.0.0.1:8443', MOBILITY_PEERS: 'booking=http://booking:8081', HOST: '0.0.0.0', MOBILITY_DATABASE_URL: 'postgres://mobility:v3ry-l0ng-and-random@localhost/mobility' })).toEqual([]);
+  // Schemas and roles are prepared: no account of an owner is needed any more.
+  expect(faultsOf({ MOBILITY_DATABASE_URL: 'postgres://db.example/mobility?sslmode=verify-full' })).toEqual([]);
 });
 
 test.each([
