@@ -205,6 +205,17 @@ describe('the ride', () => {
     expect((await end(id)).price.totalMinor).toBe(100 + 15 * 25 + 5 * 10);
   });
 
+  test('BOOKING-15: a ride ends, and costs no less than nothing, when the clock was set back on the way', async () => {
+    const id = await ride();
+    world.clock.advance(2 * minuteMs);
+    expect((await world.booking.pause({ params: { bookingId: id } }, { caller: rider })).state).toBe('paused');
+    world.clock.advance(-5 * minuteMs);
+    const ended = await end(id);
+    expect(ended.state).toBe('charged');
+    expect(ended.endedAt).toBe(ended.startedAt);
+    expect(ended.price.totalMinor).toBe(100);
+  });
+
   test('BOOKING-12: a ride of twelve hours is ended where the vehicle stands, and charged', async () => {
     const id = await ride();
     world.clock.advance(12 * 60 * minuteMs + 1000);

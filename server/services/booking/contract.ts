@@ -84,6 +84,7 @@ const BookingChanged = z.object({
   position: Position.nullable(),
   totalMinor: Minor.nullable(),
   currency: Currency,
+  revision: z.int().min(1).optional().describe('counts up with each change of this booking: the order of its events, whatever clocks do'),
 });
 
 const changed = (state: BookingState) => defineEvent(`bookings.${state}`, `A booking became ${state}`, BookingChanged);

@@ -6,6 +6,9 @@ import type { BookingRow } from './store.ts';
 
 const minutesBetween = (from: Date, to: Date): number => Math.max(0, (to.getTime() - from.getTime()) / 60_000);
 
+/** All pauses so far, the open one too. */
+export const pausedSecondsAt = (row: BookingRow, at: Date): number => row.pausedSeconds + (row.pausedSince ? minutesBetween(row.pausedSince, at) * 60 : 0);
+
 /** The time that is charged when the ride ends (or is looked at) at `at`. */
 export function pricedTime(row: BookingRow, at: Date, distanceMetres: number): PricedTime {
   const bookedMinutes = minutesBetween(row.startsAt, row.endsAt);
@@ -14,8 +17,7 @@ export function pricedTime(row: BookingRow, at: Date, distanceMetres: number): P
     return { ridingMinutes: Math.max(bookedMinutes, minutesBetween(row.startsAt, at)), pausedMinutes: 0, reservedMinutes: 0, distanceMetres };
   }
   const startedAt = row.startedAt ?? at;
-  const openPauseMinutes = row.pausedSince ? minutesBetween(row.pausedSince, at) : 0;
-  const pausedMinutes = row.pausedSeconds / 60 + openPauseMinutes;
+  const pausedMinutes = pausedSecondsAt(row, at) / 60;
   return {
     ridingMinutes: Math.max(0, minutesBetween(startedAt, at) - pausedMinutes),
     pausedMinutes,

@@ -208,6 +208,6 @@ function newBooking(
     startedAt: null, endedAt: null, pausedSince: null, pausedSeconds: 0, startPosition: null, endPosition: null, startOdometerMetres: null, distanceMetres: null,
     multiplier: quote.multiplier, terms: { tariff, model, cityId, timeZone, parking, locale: rider.locale }, price: null,
     authorisedMinor: quote.authorisedMinor, paymentState: 'pending', actionUrl: null, failureCode: null,
-    tokenExpiresAt: null, unlockCommandId: null, lockCommandId: null, photoIds: [], feedback: null, createdAt,
+    tokenExpiresAt: null, unlockCommandId: null, lockCommandId: null, photoIds: [], feedback: null, revision: 1, createdAt,
   };
 }

@@ -7,7 +7,7 @@ import { Problem } from '../../wire/problem.ts';
 import { bookingContract } from './contract.ts';
 import { price, type ReturnFacts } from './domain/pricing.ts';
 import { imageTypeOf, withoutMetadata } from './domain/images.ts';
-import { pricedTime, toBooking } from './presentation.ts';
+import { pausedSecondsAt, pricedTime, toBooking } from './presentation.ts';
 import { type BookingServices, callerOf, isStaff, ownerFilter, readOwn } from './services.ts';
 import { type BookingRow, countOwnPhotos, findBooking, findPhoto, insertPhoto, updateBooking } from './store.ts';
 import { advance, lockOwn } from './transitions.ts';
@@ -80,16 +80,18 @@ async function finish(services: BookingServices, bookingId: string, photoIds: st
   const { context } = services;
   const before = await findBooking(context.database.sql, bookingId);
   if (!before) throw new Problem('not-found');
-  const endedAt = context.clock.now();
-  const [stands, distanceMetres] = await Promise.all([standing(services, before, endedAt), distanceOf(services, before)]);
+  const now = context.clock.now();
+  const [stands, distanceMetres] = await Promise.all([standing(services, before, now), distanceOf(services, before)]);
   if (byRider && stands.parkingForbidden) throw new Problem('parking-forbidden', 'move the vehicle out of the no-parking zone');
   return context.database.transaction(async (transaction) => {
     const row = await lockOwn(transaction, bookingId, undefined);
     if (row.state === 'ended' || row.state === 'charged') return row;
+    // No ride ends before it began, also when a clock was set back on the way.
+    const endedAt = new Date(Math.max(now.getTime(), row.startedAt?.getTime() ?? 0));
     const final = price(row.terms.tariff, row.multiplier, pricedTime(row, endedAt, distanceMetres), stands.facts);
     transaction.cancelTimer('longest-ride', bookingId);
-    transaction.schedule({ kind: 'capture', key: bookingId, dueAt: new Date(endedAt.getTime() + captureRetryMs) });
-    const pausedSeconds = row.pausedSeconds + (row.pausedSince ? (endedAt.getTime() - row.pausedSince.getTime()) / 1000 : 0);
+    transaction.schedule({ kind: 'capture', key: bookingId, dueAt: new Date(now.getTime() + captureRetryMs) });
+    const pausedSeconds = pausedSecondsAt(row, endedAt);
     return advance(transaction, row, 'returned', endedAt, {
       endedAt, endPosition: stands.position, distanceMetres, price: final, photoIds, pausedSince: null, pausedSeconds, paymentState: 'capture-pending',
     });

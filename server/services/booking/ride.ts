@@ -7,7 +7,7 @@ import { Problem } from '../../wire/problem.ts';
 import type { Command, vehicleContract } from '../vehicle/contract.ts';
 import type { bookingContract } from './contract.ts';
 import { termsOf } from './domain/rules.ts';
-import { toBooking } from './presentation.ts';
+import { pausedSecondsAt, toBooking } from './presentation.ts';
 import { type BookingServices, callerOf, ownerFilter, readOwn } from './services.ts';
 import { type BookingRow, findBooking, isVehicleInUse, lockBooking, updateBooking } from './store.ts';
 import { advance, lockOwn } from './transitions.ts';
@@ -164,8 +164,7 @@ async function pauseOrResume(services: BookingServices, call: Call<Operation> & 
     const now = context.clock.now();
     if (event === 'paused') return current.state === 'paused' ? current : advance(transaction, current, 'paused', now, { pausedSince: now });
     if (current.state === 'riding') return current;
-    const pausedSeconds = current.pausedSeconds + (current.pausedSince ? (now.getTime() - current.pausedSince.getTime()) / 1000 : 0);
-    return advance(transaction, current, 'resumed', now, { pausedSince: null, pausedSeconds });
+    return advance(transaction, current, 'resumed', now, { pausedSince: null, pausedSeconds: pausedSecondsAt(current, now) });
   });
 }
 

@@ -55,6 +55,8 @@ export interface BookingRow {
   takesPlace: boolean;
   idempotencyKey: string;
   requestHash: string;
+  /** Counts up with each change of state, from 1. */
+  revision: number;
   createdAt: Date;
 }
 

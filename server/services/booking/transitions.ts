@@ -10,7 +10,7 @@ export function announce(transaction: Transaction, row: BookingRow, from: Bookin
   transaction.publish(bookingContract.events[row.state], row.id, {
     bookingId: row.id, riderId: row.riderId, vehicleId: row.vehicleId, vehicleType: row.vehicleType, from, at: at.toISOString(),
     startsAt: row.startsAt.toISOString(), endsAt: row.endsAt.toISOString(), fixedTime: row.fixedTime,
-    position: row.endPosition ?? row.startPosition, totalMinor: row.price?.totalMinor ?? null, currency: row.terms.tariff.currency,
+    position: row.endPosition ?? row.startPosition, totalMinor: row.price?.totalMinor ?? null, currency: row.terms.tariff.currency, revision: row.revision,
   });
 }
 
@@ -27,7 +27,7 @@ export async function advance(
 ): Promise<BookingRow> {
   const state = next(row.state, event);
   if (!state) throw new Problem('wrong-state', `the booking is ${row.state}`);
-  const changed = await updateBooking(transaction.sql, row.id, { ...changes, state });
+  const changed = await updateBooking(transaction.sql, row.id, { ...changes, state, revision: row.revision + 1 });
   announce(transaction, changed, row.state, at);
   return changed;
 }

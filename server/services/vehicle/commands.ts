@@ -1,6 +1,6 @@
 /** Commands to vehicles: sent again and again until the vehicle has proven them, refused them, or time is over. */
 import { v7 } from 'uuid';
-import type { Clock } from '../../infra/clock/port.ts';
+import type { ModuleClock } from '../../infra/clock/port.ts';
 import type { Logger, Metrics } from '../../infra/observability/port.ts';
 import { currentTrace, runInTrace, type Trace } from '../../infra/observability/trace.ts';
 import type { Database, Transaction } from '../../infra/sql/port.ts';
@@ -49,17 +49,16 @@ const sameCommand = (a: CommandRow, b: CommandRow): boolean => a.vehicleId === b
 
 export class CommandDesk {
   readonly #database: Database;
-  readonly #clock: Clock;
+  readonly #clock: ModuleClock;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
   readonly #iot: Client<typeof iotContract.operations>;
   readonly #open = new Map<string, Entry>();
   readonly #byVehicle = new Map<string, Set<Entry>>();
   readonly #waiters = new Map<string, Set<(row: CommandRow) => void>>();
-  #timer: NodeJS.Timeout | undefined;
-  #ticking: Promise<void> | undefined;
+  #stopTicking: () => Promise<void> = async () => undefined;
 
-  constructor(iot: Client<typeof iotContract.operations>, { database, clock, logger, metrics }: { database: Database; clock: Clock; logger: Logger; metrics: Metrics }) {
+  constructor(iot: Client<typeof iotContract.operations>, { database, clock, logger, metrics }: { database: Database; clock: ModuleClock; logger: Logger; metrics: Metrics }) {
     this.#metrics = metrics;
     this.#iot = iot;
     this.#database = database;
@@ -70,14 +69,11 @@ export class CommandDesk {
   /** Takes up what was open when the program ended. */
   async start(): Promise<void> {
     for (const row of await readOpenCommands(this.#database.sql)) this.#add(row);
-    this.#timer = setInterval(() => {
-      this.#ticking ??= this.#tick().catch((error: unknown) => this.#logger.error({ error }, 'commands cannot be sent; tried again')).finally(() => (this.#ticking = undefined));
-    }, tickMs);
+    this.#stopTicking = this.#clock.every(tickMs, () => this.#tick().catch((error: unknown) => this.#logger.error({ error }, 'commands cannot be sent; tried again')));
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#ticking;
+    await this.#stopTicking();
     for (const [id, waiters] of this.#waiters) {
       const row = this.#open.get(id)?.row;
       if (row) for (const wake of waiters) wake(row);

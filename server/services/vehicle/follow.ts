@@ -124,7 +124,7 @@ export async function followBookings({ fleet, changes }: Followed, events: reado
     for (const { state, data, at } of said) {
       const { bookingId, vehicleId } = data;
       const [startsAt, endsAt] = [new Date(data.startsAt), new Date(data.endsAt)];
-      if (!(await writeHold(sql, { id: bookingId, vehicleId, state, startsAt, endsAt, saidAt: at }))) continue;
+      if (!(await writeHold(sql, { id: bookingId, vehicleId, state, startsAt, endsAt, saidAt: at, revision: data.revision ?? 0 }))) continue;
       const vehicle = fleet.get(vehicleId);
       if (!vehicle) continue;
       const others = draft.of(vehicle).bookings.filter((hold) => hold.bookingId !== bookingId);

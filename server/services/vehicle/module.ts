@@ -219,13 +219,13 @@ export const vehicleModule = defineModule<Operations>({
       events.subscribe({ group: 'vehicle-reports', topics: [vehicleContract.events.stateReported.topic], maximumBatch: 500, handle: (batch) => context.database.whileReachable(() => followReports(services, batch)) }),
       events.subscribe({ group: 'vehicle-bookings', topics: [bookingContract.events.reserved.topic], handle: (batch) => context.database.whileReachable(() => followBookings(services, batch)) }),
     ];
-    const review = setInterval(() => {
-      changes.review().catch((error: unknown) => logger.error({ error }, 'the status of silent vehicles cannot be brought up to date; tried again'));
-    }, reviewIntervalMs);
+    const stopReviewing = context.clock.every(reviewIntervalMs, () =>
+      changes.review().catch((error: unknown) => logger.error({ error }, 'the status of silent vehicles cannot be brought up to date; tried again')),
+    );
     return {
       handlers: { ...searchHandlers(services), ...cityHandlers(services), ...staffHandlers(services), ...commandHandlers(services), ...internalHandlers(services) },
       async stop() {
-        clearInterval(review);
+        await stopReviewing();
         streams.close();
         await Promise.all(subscriptions.map((subscription) => subscription.close()));
         await desk.stop();

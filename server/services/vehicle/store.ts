@@ -148,13 +148,16 @@ export interface HoldRow {
   startsAt: Date;
   endsAt: Date;
   saidAt: Date;
+  /** The booking's own count of its changes; 0 for events from before there was one. */
+  revision: number;
 }
 
 /** @returns whether it was news: false for what came after something newer */
 export async function writeHold(sql: AnySql, row: HoldRow): Promise<boolean> {
   const rows = await sql`
     insert into bookings ${sql(row as never)}
-    on conflict (id) do update set state = excluded.state, starts_at = excluded.starts_at, ends_at = excluded.ends_at, said_at = excluded.said_at where bookings.said_at <= excluded.said_at
+    on conflict (id) do update set state = excluded.state, starts_at = excluded.starts_at, ends_at = excluded.ends_at, said_at = excluded.said_at, revision = excluded.revision
+      where (bookings.revision, bookings.said_at) <= (excluded.revision, excluded.said_at)
     returning 1`;
   return rows.length > 0;
 }

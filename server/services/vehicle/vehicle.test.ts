@@ -152,6 +152,20 @@ describe('live state', () => {
     expect((await get()).status).toBe('available');
   });
 
+  test('VEHICLE-03: what the Booking service said last counts, also when its clock was set back in between', async () => {
+    const bookingId = v7();
+    await world.booking(vehicleId, bookingId, 'riding', { revision: 3 });
+    await inStatus('in-use');
+    world.clock.advance(-45_000);
+    await world.booking(vehicleId, bookingId, 'ended', { revision: 4 });
+    await inStatus('available');
+    world.clock.advance(60_000);
+    await world.booking(vehicleId, bookingId, 'riding', { revision: 3 });
+    await world.booking(vehicleId, v7(), 'cancelled', { revision: 1 });
+    await eventually(async () => (await world.sql`select 1 from bookings where vehicle_id = ${vehicleId}`).length === 2);
+    expect((await get()).status).toBe('available');
+  });
+
   test('VEHICLE-10: an impossible position is counted, the rest of the report counts', async () => {
     await world.report(vehicleId);
     await applied(1);

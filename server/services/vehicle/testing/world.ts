@@ -24,7 +24,7 @@ export interface World {
   /** A vehicle speaks; sequences count up by themselves. @returns what it said */
   report(vehicleId: string, change?: Partial<ReportedState>): Promise<ReportedState>;
   /** The Booking service speaks. */
-  booking(vehicleId: string, bookingId: string, state: BookingState, change?: { startsAtMs?: number }): Promise<void>;
+  booking(vehicleId: string, bookingId: string, state: BookingState, change?: { startsAtMs?: number; revision?: number }): Promise<void>;
   /** What the service has published about a vehicle, in order: the types without their topic, and the data. */
   published(vehicleId: string): Promise<{ type: string; data: unknown }[]>;
 }
@@ -68,7 +68,7 @@ export async function openWorld(): Promise<World> {
       const startsAt = new Date(change.startsAtMs ?? clock.nowMs());
       await append(bookingContract.events[state], bookingId, {
         bookingId, riderId: v7(), vehicleId, vehicleType: 'scooter', from: null, at: clock.now().toISOString(), startsAt: startsAt.toISOString(), endsAt: new Date(startsAt.getTime() + 3600_000).toISOString(),
-        fixedTime: false, position: null, totalMinor: null, currency: 'EUR',
+        fixedTime: false, position: null, totalMinor: null, currency: 'EUR', ...(change.revision !== undefined && { revision: change.revision }),
       });
     },
     async published(vehicleId) {
