@@ -144,7 +144,7 @@ export class CommandDesk {
       const { row, firstSentAtMs } = entry;
       const before = known.get(row.id);
       if (before && !before.again) continue;
-      const verdict = verdictOf({ id: entry.wireId, kind: row.kind, bookingId: row.bookingId ?? undefined, firstSentAtMs }, report, reportedAtMs);
+      const verdict = verdictOf({ id: entry.wireId, kind: row.kind, bookingId: row.bookingId ?? undefined, firstSentAtMs, isAwaited: this.#waiters.has(row.id) }, report, reportedAtMs);
       if (!verdict) continue;
       if (verdict.event === 'refused-for-now') {
         known.set(row.id, { entry, state: row.state, reason: verdict.reason, again: true });

@@ -269,6 +269,26 @@ describe('commands', () => {
     await eventually(async () => (await find(lock)).state === 'verified');
   });
 
+  test('VEHICLE-24: a vehicle that moved when its ride was ended unheard is locked as soon as it stands', async () => {
+    const lock = v7();
+    await send('lock', { id: lock });
+    await eventually(async () => deliveries(lock).length === 1);
+    await answer(lock, 'refused', 'moving');
+    world.clock.advance(1100);
+    const again = await eventually(async () => (latest('lock') === lock ? undefined : latest('lock')));
+    expect(await find(lock)).toMatchObject({ state: 'sent' });
+    await answer(again, 'done');
+    await eventually(async () => (await find(lock)).state === 'verified');
+  });
+
+  test('VEHICLE-24: whoever waits is told that it moves, and that was it', async () => {
+    const lock = v7();
+    const waiting = send('lock', { id: lock, waitMs: 15_000 });
+    await eventually(async () => deliveries(lock).length === 1);
+    await answer(lock, 'refused', 'moving');
+    expect(await waiting).toMatchObject({ state: 'refused', reason: 'moving' });
+  });
+
   const staff = (kind: 'unlock' | 'lock' | 'locate' | 'disable' | 'enable', idempotencyKey: string = v7()) => world.vehicles.commandVehicle({ params: { vehicleId }, body: { kind } }, { idempotencyKey, timeoutMs: 15_000 });
   const latest = (kind: string) => world.delivered.findLast((delivery) => delivery.vehicleId === vehicleId && delivery.message.kind === kind)?.message.commandId;
 

@@ -3,7 +3,7 @@ import type { ReportedState } from '../contract.ts';
 import { commandLifeCycle, type CommandEvent, type CommandState, deadlineMs, hasRunOut, isOpen, isOverdue, nextCommandState, type OpenCommand, resendPauseMs, verdictGraceMs, verdictOf } from './commands.ts';
 
 const sentAtMs = 1_000_000;
-const command = (change: Partial<OpenCommand> = {}): OpenCommand => ({ id: 'c', kind: 'unlock', bookingId: 'b', firstSentAtMs: sentAtMs, ...change });
+const command = (change: Partial<OpenCommand> = {}): OpenCommand => ({ id: 'c', kind: 'unlock', bookingId: 'b', firstSentAtMs: sentAtMs, isAwaited: true, ...change });
 const report = (change: Partial<ReportedState> = {}): ReportedState => ({
   vehicleId: 'v', sequence: 1, reportedAt: new Date(0).toISOString(), position: { lat: 50, lon: 8 }, speedMetresPerSecond: 0, odometerMetres: 0, batteryPercent: 80, locked: true, pluggedIn: false, disabled: false, bookingId: null, commandResults: [], ...change,
 });
@@ -51,11 +51,18 @@ test('VEHICLE-22: a vehicle that moves has not refused to be disabled for good, 
   const refused = (reason: string) => report({ commandResults: [{ commandId: 'c', outcome: 'refused', reason }] });
   expect(verdictOf(command({ kind: 'disable' }), refused('moving'), sentAtMs + 1)).toEqual({ event: 'refused-for-now', reason: 'moving' });
   expect(verdictOf(command({ kind: 'disable' }), refused('not-supported'), sentAtMs + 1)).toEqual({ event: 'refused', reason: 'not-supported' });
-  expect(verdictOf(command({ kind: 'lock' }), refused('moving'), sentAtMs + 1)).toEqual({ event: 'refused', reason: 'moving' });
   expect(verdictOf(command({ kind: 'disable' }), { ...refused('moving'), disabled: true }, sentAtMs + 1)).toEqual({ event: 'done' });
   expect(verdictOf(command({ kind: 'disable' }), report({ disabled: true }), sentAtMs)).toBeUndefined();
   expect(verdictOf(command({ kind: 'enable' }), report(), sentAtMs + 1)).toEqual({ event: 'done' });
   expect(verdictOf(command({ kind: 'enable' }), report({ disabled: true }), sentAtMs + 1)).toBeUndefined();
+});
+
+test('VEHICLE-24: a lock that is refused because the vehicle moves goes on when nobody waits for it, and for no other reason', () => {
+  const refused = (reason: string) => report({ locked: false, bookingId: 'b', commandResults: [{ commandId: 'c', outcome: 'refused', reason }] });
+  expect(verdictOf(command({ kind: 'lock', isAwaited: false }), refused('moving'), sentAtMs + 1)).toEqual({ event: 'refused-for-now', reason: 'moving' });
+  expect(verdictOf(command({ kind: 'lock', isAwaited: true }), refused('moving'), sentAtMs + 1)).toEqual({ event: 'refused', reason: 'moving' });
+  expect(verdictOf(command({ kind: 'lock', isAwaited: false }), refused('not-supported'), sentAtMs + 1)).toEqual({ event: 'refused', reason: 'not-supported' });
+  expect(verdictOf(command({ kind: 'unlock', isAwaited: false }), refused('moving'), sentAtMs + 1)).toEqual({ event: 'refused', reason: 'moving' });
 });
 
 test('VEHICLE-23: a command is overdue before it has run out; a lock never is', () => {

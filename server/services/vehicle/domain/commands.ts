@@ -44,19 +44,23 @@ export interface OpenCommand {
   bookingId: string | undefined;
   /** When it was first handed to the vehicle, if it was. */
   firstSentAtMs: number | undefined;
+  /** Whether somebody waits to hear how it ends, and decides then. */
+  isAwaited: boolean;
 }
 
 /**
  * What a report says about a command: the vehicle names it, or it is as the command wants it. The latter counts
  * only in what the vehicle said after it was sent: an older report, kept while there was no network, proves nothing.
- * A vehicle that refuses to be disabled because it moves is told again.
+ * A vehicle that refuses to be disabled because it moves is told again; so is one that is to be locked, when nobody waits
+ * for the word any more: its ride has ended, and it must not stay open.
  */
 export function verdictOf(command: OpenCommand, report: ReportedState, reportedAtMs: number): { event: 'done' | 'refused' | 'refused-for-now'; reason?: string } | undefined {
   const isLater = command.firstSentAtMs !== undefined && reportedAtMs > command.firstSentAtMs;
   if (isLater && command.kind === 'disable' && report.disabled) return { event: 'done' };
   const named = report.commandResults.find(({ commandId }) => commandId === command.id);
   if (named) {
-    const refusal = command.kind === 'disable' && named.reason === 'moving' ? 'refused-for-now' : 'refused';
+    const goesOn = command.kind === 'disable' || (command.kind === 'lock' && !command.isAwaited);
+    const refusal = goesOn && named.reason === 'moving' ? 'refused-for-now' : 'refused';
     return { event: named.outcome === 'done' ? 'done' : refusal, ...(named.reason !== undefined && { reason: named.reason }) };
   }
   if (!isLater) return undefined;
