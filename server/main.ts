@@ -60,6 +60,10 @@ const commands: Record<string, Command> = {
     summary: 'break a city under load in every way that is known: chaos [--embedded] [--faults a,b] [--rounds N] [--seed S] [--minutes M]',
     run: async (rest) => (await import('./program/commands/tool.ts')).runTool(new URL('../tests/chaos/main.ts', import.meta.url), rest),
   },
+  simulation: {
+    summary: 'replay a seed of the simulated platform, or try many: simulation [--seed S] [--steps N] [--seeds N] [--log]',
+    run: async (rest) => (await import('./program/commands/tool.ts')).runTool(new URL('../tests/simulation/main.ts', import.meta.url), rest),
+  },
   'run-tests': {
     summary: 'run all tests (what `npm test` does)',
     run: async (rest) => (await import('./program/commands/run-tests.ts')).runTests(rest),

@@ -3,7 +3,7 @@ import type { Client, Contract, Handlers, Operations } from './wire/contract.ts'
 import type { Dispatch } from './wire/dispatch.ts';
 import type { Blobs } from './infra/blobs/port.ts';
 import type { Cache } from './infra/cache/port.ts';
-import type { Clock } from './infra/clock/port.ts';
+import type { ModuleClock } from './infra/clock/port.ts';
 import type { EventLog } from './infra/events/port.ts';
 import type { Keys } from './infra/keys/port.ts';
 import type { KeyValueStore } from './infra/kv/port.ts';
@@ -14,7 +14,7 @@ import type { Configuration } from './program/configuration.ts';
 
 export interface ModuleContext {
   configuration: Configuration;
-  clock: Clock;
+  clock: ModuleClock;
   logger: Logger;
   metrics: Metrics;
   /** Its spans are the module's. */

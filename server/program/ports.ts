@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Blobs } from '../infra/blobs/port.ts';
 import type { Cache } from '../infra/cache/port.ts';
-import type { Clock } from '../infra/clock/port.ts';
+import type { ModuleClock } from '../infra/clock/port.ts';
 import { systemClock } from '../infra/clock/system.ts';
 import { measuredEventLog } from '../infra/events/measured.ts';
 import type { EventLog } from '../infra/events/port.ts';
@@ -23,7 +23,7 @@ import { openBlobs, openCache, openKeyValueStore } from './stores.ts';
 
 /** The ports of a process, open. */
 export interface Ports {
-  clock: Clock;
+  clock: ModuleClock;
   logger: Logger;
   metrics: Metrics;
   tracer: Tracer;

@@ -51,6 +51,8 @@ export interface ProcessOptions {
   beforeReady?: (client: RunningProcess['client']) => Promise<void>;
   /** Hold every answer against its contract. */
   checkAnswers?: boolean;
+  /** Nothing is relayed and no timer fires by itself: whoever replays a run does it. */
+  byHand?: boolean;
 }
 
 /** A module that has no migrations has no database; whoever touches it is told so. */
@@ -106,14 +108,14 @@ class ModuleStarter {
   }
 
   async start(module: Module): Promise<void> {
-    const { configuration, ports, checkAnswers } = this.#options;
+    const { configuration, ports, checkAnswers, byHand } = this.#options;
     const logger = ports.logger.child({ module: module.name });
     const tracer = ports.tracer.of(module.name);
     let database: ModuleDatabase | undefined;
     if (module.migrations) {
       database = await openDatabase({
         module: module.name, access: ports.database, poolSize: configuration.MOBILITY_POOL_SIZE, migrations: module.migrations,
-        clock: ports.clock, events: ports.events, logger, metrics: ports.metrics, tracer,
+        clock: ports.clock, events: ports.events, logger, metrics: ports.metrics, tracer, byHand,
       });
       this.databases.set(module.name, database);
     }

@@ -27,7 +27,7 @@ export interface TestOptions {
  * The PostgreSQL that the test run started once; each call makes a database in it. Without one
  * (a test file run on its own) the program's embedded PostgreSQL is used.
  */
-async function freshDatabase(): Promise<{ url: string | undefined; drop(): Promise<void> }> {
+export async function freshDatabase(): Promise<{ url: string | undefined; drop(): Promise<void> }> {
   const server = process.env['MOBILITY_TEST_DATABASE_URL'];
   if (!server) return { url: undefined, drop: async () => undefined };
   const name = `test_${v7().replaceAll('-', '')}`;
@@ -56,7 +56,8 @@ export async function startModules(modules: readonly Module[], options: TestOpti
     ...(database.url && { MOBILITY_DATABASE_URL: database.url }), ...options.environment,
   });
   const ports = await openPorts(configuration);
-  if (options.clock) ports.clock = options.clock;
+  const { clock } = options;
+  if (clock) ports.clock = { every: ports.clock.every, nowMs: () => clock.nowMs(), now: () => clock.now() };
   const running = await startProcess({ configuration, modules, ports, checkAnswers: true });
   return {
     ...running,

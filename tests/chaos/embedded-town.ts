@@ -53,7 +53,7 @@ export async function openEmbeddedTown({ seed, vehicles }: { seed: number; vehic
   const home = join(folder, 'home');
   let offsetSeconds = 0;
   let program: Program = await startProgram({
-    home, environment: { ...street.settings, MOBILITY_DATABASE_URL: database.url, MOBILITY_VEHICLES: String(vehicles), MOBILITY_PAYMENT_TIMEOUT_MS: '1500', MOBILITY_LOG_LEVEL: 'error' },
+    home, readyTimeoutMs: 180_000, environment: { ...street.settings, MOBILITY_DATABASE_URL: database.url, MOBILITY_VEHICLES: String(vehicles), MOBILITY_PAYMENT_TIMEOUT_MS: '1500', MOBILITY_LOG_LEVEL: 'error' },
   });
   const events = await openLmdbEventLog({ folder: join(home, 'events') });
   await street.wake(program.url);

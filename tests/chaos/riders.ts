@@ -31,7 +31,12 @@ const search = '/v1/vehicles?lat=50.1109&lon=8.6821&radiusMetres=20000&minBatter
 const retryMs = 150;
 const callLimitMs = 15_000;
 /** An answer that says nothing about the request: the same may be sent again. */
-const isUnclear = (error: unknown): boolean => !(error instanceof Refused) || error.status >= 500 || error.status === 429 || error.status === 408 || error.code === 'payment-unresolved';
+function isUnclear(error: unknown): boolean {
+  if (!(error instanceof Refused)) return true;
+  // Nothing was held, and nothing will be: this booking has failed.
+  if (error.code === 'payment-provider-down') return false;
+  return error.status >= 500 || error.status === 429 || error.status === 408 || error.code === 'payment-unresolved';
+}
 const over: readonly string[] = ['ended', 'charged', 'cancelled', 'expired', 'failed'];
 const cancels = 0.1;
 const opensRemotely = 0.3;
@@ -128,8 +133,7 @@ export class Rider {
           const again = await ask();
           return kept(201, again.id, again.vehicleId);
         } catch (error) {
-          // A booking whose payment was refused after all says so with a 503 of its own.
-          if (error instanceof Refused && (!isUnclear(error) || error.code === 'payment-provider-down')) return kept(error.status, null, null);
+          if (error instanceof Refused && !isUnclear(error)) return kept(error.status, null, null);
           throw error;
         }
       }),

@@ -4,3 +4,9 @@ export interface Clock {
   nowMs(): number;
   now(): Date;
 }
+
+/** The clock of the modules: what they do again and again is driven by it, too, so that a run can be replayed step by step. */
+export interface ModuleClock extends Clock {
+  /** Does work again and again, each time so long after the last was done; errors are the work's own to handle. @returns what ends it, and resolves when the work in hand is done */
+  every(pauseMs: number, work: () => Promise<void>): () => Promise<void>;
+}

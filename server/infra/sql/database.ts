@@ -29,11 +29,17 @@ export interface DatabaseOptions {
   tracer?: Tracer;
   /** For tests: how long the claim of a worker on a timer holds when it was killed. */
   timerLeaseMs?: number;
+  /** Relays and fires nothing by itself: whoever replays a run does, step by step. */
+  byHand?: boolean | undefined;
 }
 
 export interface ModuleDatabase extends Database {
   /** Begins to relay events, fire timers and consume: when all handlers are registered. */
   start(): void;
+  /** Appends what waits in the outbox now. */
+  relay(): Promise<void>;
+  /** Fires the earliest timer that is due, and waits for its handler. @returns undefined when none is due */
+  fireNext(): Promise<Pick<TimerFired, 'kind' | 'key'> | undefined>;
   stop(): Promise<void>;
 }
 
@@ -273,12 +279,16 @@ export async function openDatabase({ tracer = passingTracer('w3c'), ...given }: 
       consumers.push({ wanted, handle });
     },
     start() {
-      relay.start();
       keepInboxSmall({ transaction, timers, clock });
-      timers.start();
+      if (!options.byHand) {
+        relay.start();
+        timers.start();
+      }
       void scheduleFirstCleaning(transaction, clock).catch((error: unknown) => logger.error({ error, module }, 'cannot schedule the cleaning of the inbox'));
       for (const consumer of consumers) subscriptions.push(events.subscribe({ group: module, ...deliveryTo(consumer, (batch, handle) => whileReachable(() => handleBatch({ transaction, module, tracer }, batch, handle))) }));
     },
+    relay: () => relay.drain(),
+    fireNext: () => timers.fireNext(),
     async stop() {
       stopping = true;
       await Promise.all(subscriptions.map((subscription) => subscription.close()));

@@ -41,7 +41,7 @@ export class OutboxRelay {
       this.#again = true;
       return;
     }
-    this.#running = runWithoutTrace(() => this.#drain()).finally(() => {
+    this.#running = runWithoutTrace(() => this.drain()).finally(() => {
       this.#running = undefined;
       if (this.#again) {
         this.#again = false;
@@ -50,7 +50,8 @@ export class OutboxRelay {
     });
   }
 
-  async #drain(): Promise<void> {
+  /** Appends all that waits now. */
+  async drain(): Promise<void> {
     try {
       while ((await this.#relayBatch()) === batchSize && !this.#stopped);
     } catch (error) {
@@ -81,6 +82,6 @@ export class OutboxRelay {
     clearInterval(this.#poll);
     await this.#running;
     this.#stopped = true;
-    await this.#drain();
+    await this.drain();
   }
 }

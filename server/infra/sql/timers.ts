@@ -116,8 +116,15 @@ export class TimerWorker {
         select kind, key from timers
         where due_at <= ${now} and (locked_until is null or locked_until <= ${now}) and (leased_until is null or leased_until <= clock_timestamp())
           and kind = any(${[...this.#handlers.keys()]})
-        order by due_at limit ${limit} for update skip locked)
+        order by due_at, kind, key limit ${limit} for update skip locked)
       returning kind, key, due_at, payload, attempts, generation, traceparent`;
+  }
+
+  /** Fires the earliest timer that is due, and waits for its handler. @returns undefined when none is due */
+  async fireNext(): Promise<Pick<TimerFired, 'kind' | 'key'> | undefined> {
+    const [row] = await this.#claim(1);
+    if (row) await this.#fire(row);
+    return row;
   }
 
   /** Holds on to what is still being handled. */
