@@ -116,6 +116,19 @@ describe('reserving', () => {
     expect(await refusal(book({ quoteId: late.id }))).toBe('quote-expired');
   });
 
+  test('BOOKING-16: a quote that has run out is forgotten within the hour', async () => {
+    await world.booking.createQuote({ body: { vehicleId } }, { caller: rider, idempotencyKey: v7() });
+    expect(await world.sql`select 1 from quotes`).not.toHaveLength(0);
+    world.clock.advance(61 * minuteMs);
+    await eventually(async () => (await world.sql`select 1 from quotes`).length === 0);
+    // And again in an hour.
+    const timers = await eventually(async () => {
+      const rows = await world.sql<{ dueAt: Date; attempts: number }[]>`select due_at, attempts from timers where kind = 'quote-cleaning'`;
+      return rows.every(({ attempts }) => attempts === 0) && rows;
+    });
+    expect(timers).toMatchObject([{ dueAt: new Date(world.clock.nowMs() + 60 * minuteMs) }]);
+  });
+
   test('BOOKING-17: a repeated request has one effect and one answer; with another body it is refused', async () => {
     const key = v7();
     const [first, second] = await Promise.all([book({}, rider, key), book({}, rider, key)]);

@@ -79,9 +79,9 @@ function react(services: BookingServices): void {
     if (row?.state === 'ended') throw new Error(`ride ${key} is not charged yet`);
   });
   database.onTimer('quote-cleaning', () =>
-    database.transaction(async ({ sql, schedule }) => {
-      await deleteQuotesBefore(sql, clock.now());
-      schedule({ kind: 'quote-cleaning', key: 'hourly', dueAt: new Date(clock.nowMs() + 3600_000) });
+    database.transaction(async (transaction) => {
+      await deleteQuotesBefore(transaction.sql, clock.now());
+      transaction.schedule({ kind: 'quote-cleaning', key: 'hourly', dueAt: new Date(clock.nowMs() + 3600_000) });
     }),
   );
 
