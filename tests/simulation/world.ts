@@ -9,6 +9,8 @@ import { openPorts, type Ports } from '../../server/program/ports.ts';
 import { type RunningProcess, startProcess } from '../../server/program/process.ts';
 import { freshDatabase, moduleOf } from '../../server/program/testing.ts';
 import { paymentsOrchestratorContract } from '../../server/orchestrators/payments/contract.ts';
+import { SharedBreaker } from '../../server/orchestrators/payments/breaker.ts';
+import type { BreakerRecord } from '../../server/orchestrators/payments/domain/breaker.ts';
 import { Orchestrator } from '../../server/orchestrators/payments/orchestrator.ts';
 import { GuardedProvider } from '../../server/orchestrators/payments/resilience.ts';
 import { AttemptStore } from '../../server/orchestrators/payments/store.ts';
@@ -56,8 +58,12 @@ const riders = moduleOf(userContract, {
 const orchestratorOver = (providers: readonly SimulatedProvider[], migrations: URL): Module =>
   defineModule<typeof paymentsOrchestratorContract.operations>({
     name: 'payments-orchestrator', contract: paymentsOrchestratorContract, needs: [], migrations,
-    async start({ database, clock, logger, metrics }) {
-      const guarded = providers.map((provider) => new GuardedProvider(provider, { timeoutMs: neverMs, breakAfterFailures: Number.MAX_SAFE_INTEGER, halfOpenAfterMs: 1 }));
+    async start({ database, clock, logger, metrics, kv }) {
+      const records = kv.table<BreakerRecord>('breakers');
+      const guarded = providers.map((provider) => {
+        const breaker = new SharedBreaker({ name: provider.name, records, clock, logger, breakAfterFailures: 5, halfOpenAfterMs: 5_000, probeForMs: paymentTimeoutMs + 1_000 });
+        return new GuardedProvider(provider, breaker, { timeoutMs: neverMs });
+      });
       const orchestrator = new Orchestrator({ providers: guarded, store: new AttemptStore(database), clock, logger, metrics, shareTokens: true, graceMs: paymentTimeoutMs + 1_000 });
       return {
         handlers: {
@@ -71,7 +77,7 @@ const orchestratorOver = (providers: readonly SimulatedProvider[], migrations: U
           capture: ({ body }) => orchestrator.modify('capture', body),
           void: ({ body }) => orchestrator.modify('void', { ...body, amountMinor: 0, currency: '' }),
           refund: ({ body }) => orchestrator.modify('refund', body),
-          getProviderHealth: async () => ({ providers: orchestrator.health() }),
+          getProviderHealth: async () => ({ providers: await orchestrator.health() }),
         },
       };
     },
