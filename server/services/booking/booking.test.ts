@@ -208,6 +208,31 @@ describe('the ride', () => {
     expect(new Set(world.stage.calls.filter((call) => call.startsWith('unlock'))).size).toBe(1);
   });
 
+  test('BOOKING-11: a command that was lost and goes out later holds the booking from then on', async () => {
+    const { id } = await book();
+    const params = { bookingId: id };
+    world.stage.commandVerdict = { state: 'sent' };
+    expect(await refusal(world.booking.unlockRemotely({ params }, { caller: rider }))).toBe('vehicle-unreachable');
+    world.clock.advance(10 * minuteMs);
+    expect(await refusal(world.booking.unlockRemotely({ params }, { caller: rider }))).toBe('vehicle-unreachable');
+    expect(new Set(world.stage.calls.filter((call) => call.startsWith('unlock'))).size).toBe(1);
+    expect(await refusal(world.booking.cancel({ params }, { caller: rider }))).toBe('wrong-state');
+    world.clock.advance(36_000);
+    expect((await world.booking.cancel({ params }, { caller: rider })).state).toBe('cancelled');
+  });
+
+  test('BOOKING-11: a command does not shorten the time in which a token that is out may open', async () => {
+    const { id } = await book();
+    const params = { bookingId: id };
+    await world.booking.unlock({ params }, { caller: rider });
+    world.stage.commandVerdict = { state: 'sent' };
+    expect(await refusal(world.booking.unlockRemotely({ params }, { caller: rider }))).toBe('vehicle-unreachable');
+    world.clock.advance(40_000);
+    expect(await refusal(world.booking.cancel({ params }, { caller: rider }))).toBe('wrong-state');
+    world.clock.advance(26_000);
+    expect((await world.booking.cancel({ params }, { caller: rider })).state).toBe('cancelled');
+  });
+
   test('BOOKING-15: a pause is charged at its own price', async () => {
     const id = await ride();
     world.clock.advance(10 * minuteMs);

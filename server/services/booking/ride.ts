@@ -43,21 +43,28 @@ async function command(services: BookingServices, row: BookingRow, kind: 'unlock
   throw new Problem('vehicle-unreachable', verdict.reason ?? 'the vehicle has not answered in time; try again');
 }
 
+/** What was handed out before may be good for longer. */
+const mayOpenUntil = (row: BookingRow, untilMs: number): Date => new Date(Math.max(row.tokenExpiresAt?.getTime() ?? 0, untilMs));
+
 /** The id of the unlock command in hand: a repeated tap is the same command, until that has run out. */
 async function unlockCommandId(services: BookingServices, row: BookingRow): Promise<string> {
+  // Named once, and lost on its way: the same goes out again, from now on.
+  let isUnheard = false;
   if (row.unlockCommandId) {
     const earlier = await services.vehicles.getCommand({ params: { commandId: row.unlockCommandId } }).catch((error: unknown) => {
       if (error instanceof Problem && error.code === 'not-found') return undefined;
       throw error;
     });
-    if (!earlier || (earlier.state !== 'expired' && earlier.state !== 'refused')) return row.unlockCommandId;
+    if (earlier && earlier.state !== 'expired' && earlier.state !== 'refused') return row.unlockCommandId;
+    isUnheard = !earlier;
   }
   return services.context.database.transaction(async (transaction) => {
     const current = await lockOwn(transaction, row.id, undefined);
     if (current.unlockCommandId && current.unlockCommandId !== row.unlockCommandId) return current.unlockCommandId;
-    const id = v7();
+    if (current.state !== 'confirmed') throw new Problem('wrong-state', `the booking is ${current.state}`);
+    const id = isUnheard && current.unlockCommandId ? current.unlockCommandId : v7();
     // Until the command has run out the vehicle may open, as with a token.
-    await updateBooking(transaction.sql, row.id, { unlockCommandId: id, tokenExpiresAt: new Date(services.context.clock.nowMs() + commandLifetimeMs) });
+    await updateBooking(transaction.sql, row.id, { unlockCommandId: id, tokenExpiresAt: mayOpenUntil(current, services.context.clock.nowMs() + commandLifetimeMs) });
     return id;
   });
 }
@@ -182,7 +189,7 @@ export function rideHandlers(services: BookingServices): Pick<Handlers<Operation
       await context.database.transaction(async (transaction) => {
         const current = await lockOwn(transaction, row.id, row.riderId);
         if (current.state !== 'confirmed') throw new Problem('wrong-state', `the booking is ${current.state}`);
-        await updateBooking(transaction.sql, row.id, { tokenExpiresAt: expiresAt });
+        await updateBooking(transaction.sql, row.id, { tokenExpiresAt: mayOpenUntil(current, expiresAt.getTime()) });
       });
       const token = await new SignJWT({ bookingId: row.id })
         .setProtectedHeader({ alg: key.algorithm, kid: key.keyId, typ: 'unlock+jwt' })
