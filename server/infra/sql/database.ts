@@ -280,10 +280,7 @@ export async function openDatabase({ tracer = passingTracer('w3c'), ...given }: 
     },
     start() {
       keepInboxSmall({ transaction, timers, clock });
-      if (!options.byHand) {
-        relay.start();
-        timers.start();
-      }
+      for (const part of options.byHand ? [] : [relay, timers]) part.start();
       void scheduleFirstCleaning(transaction, clock).catch((error: unknown) => logger.error({ error, module }, 'cannot schedule the cleaning of the inbox'));
       for (const consumer of consumers) subscriptions.push(events.subscribe({ group: module, ...deliveryTo(consumer, (batch, handle) => whileReachable(() => handleBatch({ transaction, module, tracer }, batch, handle))) }));
     },
