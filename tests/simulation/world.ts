@@ -58,13 +58,13 @@ const riders = moduleOf(userContract, {
 const orchestratorOver = (providers: readonly SimulatedProvider[], migrations: URL): Module =>
   defineModule<typeof paymentsOrchestratorContract.operations>({
     name: 'payments-orchestrator', contract: paymentsOrchestratorContract, needs: [], migrations,
-    async start({ database, clock, logger, metrics, kv }) {
+    async start({ database, clock, logger, metrics, kv, tracer }) {
       const records = kv.table<BreakerRecord>('breakers');
       const guarded = providers.map((provider) => {
         const breaker = new SharedBreaker({ name: provider.name, records, clock, logger, breakAfterFailures: 5, halfOpenAfterMs: 5_000, probeForMs: paymentTimeoutMs + 1_000 });
         return new GuardedProvider(provider, breaker, { timeoutMs: neverMs });
       });
-      const orchestrator = new Orchestrator({ providers: guarded, store: new AttemptStore(database), clock, logger, metrics, shareTokens: true, graceMs: paymentTimeoutMs + 1_000 });
+      const orchestrator = new Orchestrator({ providers: guarded, store: new AttemptStore(database), clock, logger, metrics, tracer, shareTokens: true, graceMs: paymentTimeoutMs + 1_000 });
       return {
         handlers: {
           attachMethod: ({ body }) => orchestrator.attachMethod(body),
