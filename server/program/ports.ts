@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Blobs } from '../infra/blobs/port.ts';
 import type { Cache } from '../infra/cache/port.ts';
-import type { ModuleClock } from '../infra/clock/port.ts';
+import type { Clock, ModuleClock } from '../infra/clock/port.ts';
 import { systemClock } from '../infra/clock/system.ts';
 import { measuredEventLog } from '../infra/events/measured.ts';
 import type { EventLog } from '../infra/events/port.ts';
