@@ -8,6 +8,7 @@ import './tokens.ts';
 import './ownership.ts';
 import './wire.ts';
 import './routes.ts';
+import './accounts.ts';
 import './inputs.ts';
 
 afterAll(closeWorld);
