@@ -106,7 +106,8 @@ test('THREAT-08: a code is for the browser app that asked for it, and for its pr
   const flow = await signInFlow(all);
   const proof = pkce();
   const code = await flow.codeFor(proof);
-  for (const changes of [{ client_id: 'simulator' }, { code_verifier: '' }, { code_verifier: proof.challenge }, { code_verifier: pkce().verifier }, { redirect_uri: `${all.url}/other` }]) {
+  const wrong: Record<string, string>[] = [{ client_id: 'simulator' }, { code_verifier: '' }, { code_verifier: proof.challenge }, { code_verifier: pkce().verifier }, { redirect_uri: `${all.url}/other` }];
+  for (const changes of wrong) {
     const { status, tokens } = await flow.exchange(await flow.codeFor(proof), proof.verifier, changes);
     expect([400, 401]).toContain(status);
     expect(tokens.access_token).toBeUndefined();
@@ -122,7 +123,6 @@ test('THREAT-09: cookies are for the browser alone, not for scripts or other sit
   const flow = await signInFlow(all);
   const browser = new Browser(all.url);
   const begun = await browser.open(flow.authorisationPath(pkce()));
-  for (const cookie of begun.headers.getSetCookie()) expect(cookie.toLowerCase()).toMatch(/httponly.*|samesite=lax/);
   for (const cookie of begun.headers.getSetCookie()) {
     expect(cookie.toLowerCase()).toContain('httponly');
     expect(cookie.toLowerCase()).toContain('samesite=lax');
