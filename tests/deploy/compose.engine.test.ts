@@ -1,6 +1,6 @@
 /** `deploy/compose.yaml`, by the loader of the compose specification itself, and held against the program and the image. */
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -39,7 +39,7 @@ const interpolate = (source: string, variables: Record<string, string>): string 
 async function load(variables: Record<string, string>): Promise<typeof model> {
   const copy = join(await mkdtemp(join(tmpdir(), 'mobility-compose-')), 'compose.yaml');
   await writeFile(copy, interpolate(text, variables));
-  return JSON.parse(await run(await composeLoader(), ['-no-path-resolution', '-format', 'json', copy], { environment: { COMPOSE_PROFILES: 'demo,three-brokers' } })) as typeof model;
+  return JSON.parse(await run(await composeLoader(), ['-no-path-resolution', '-format', 'json', copy], { environment: { COMPOSE_PROFILES: 'demo,three-brokers,observability' } })) as typeof model;
 }
 
 const given = { MOBILITY_PUBLIC_URL: 'http://localhost:8080', POSTGRES_PASSWORD: 'of-postgres', REDIS_PASSWORD: 'of-redis', S3_ACCESS_KEY: 'of-s3-name', S3_SECRET_KEY: 'of-s3', GRAFANA_PASSWORD: 'of-grafana' };
@@ -57,7 +57,7 @@ describe('secrets', () => {
     const { status, stderr: refusal } = spawnSync(await composeLoader(), [composeFile], { encoding: 'utf8' });
     expect(status).toBe(1);
     const file = await readFile(join(repositoryRoot, 'deploy/example.env'), 'utf8');
-    for (const name of Object.keys(given)) {
+    for (const name of [...Object.keys(given), 'PAGERDUTY_ROUTING_KEY']) {
       expect(text, `${name} may have no default`).not.toMatch(new RegExp(String.raw`\$\{${name}:?-`));
       expect(file).toMatch(new RegExp(`^${name}=`, 'm'));
     }
@@ -115,6 +115,15 @@ describe('the platform', () => {
     expect(model.networks['engines']?.internal).toBe(true);
     for (const engine of ['postgres', 'kafka', 'redis', 'dynamodb', 's3']) expect(Object.keys(services[engine]?.networks ?? {})).toEqual(['engines']);
   });
+});
+
+test('what watches finds its files, and every process is scraped', async () => {
+  const watching = Object.entries(services).filter(([, { profiles }]) => profiles?.includes('observability')).map(([name]) => name);
+  expect(watching.toSorted()).toEqual(['alertmanager', 'grafana', 'victoriametrics', 'vmalert']);
+  const mounted = watching.flatMap((name) => services[name]?.volumes?.map(({ source }) => source) ?? []).filter((source) => source.startsWith('./'));
+  for (const source of mounted) await access(join(repositoryRoot, 'deploy', source));
+  const [{ targets }] = JSON.parse(await readFile(join(repositoryRoot, 'deploy/observability/targets/compose.json'), 'utf8')) as [{ targets: string[] }];
+  expect(targets.toSorted()).toEqual(names.map((name) => `${name}:8081`));
 });
 
 test('three brokers are a profile', () => {
