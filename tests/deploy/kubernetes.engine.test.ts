@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { modules } from '../../server/modules.ts';
 import { readConfiguration, settings } from '../../server/program/configuration.ts';
+import { unsafeSettings } from '../../server/program/safety.ts';
 import { helm, validateManifests } from '../../tools/engines/deployment.ts';
 import { run } from '../../tools/engines/engine.ts';
 import { repositoryRoot } from '../../tools/source/source.ts';
@@ -19,7 +20,7 @@ let chart: Rendered;
 let values: { targets: Record<string, { stateful: boolean; calls: string[]; uses: string[]; keys: string[] }> };
 
 beforeAll(async () => {
-  chart = await render('--set', 'monitoring.enabled=true');
+  chart = await render('--set', 'monitoring.enabled=true,tracing.url=http://collector.monitoring.svc:4318', '--set-file', `monitoring.rules=${join(repositoryRoot, 'deploy/observability/rules/alerts.yaml')}`);
   values = parse(await readFile(join(chartFolder, 'values.yaml'), 'utf8')) as typeof values;
 }, installMs);
 
@@ -119,6 +120,7 @@ describe('workloads', () => {
       expect([...Object.keys(shared), ...Object.keys(own), ...secret].filter((name) => !(name in settings) && !name.startsWith('AWS_'))).toEqual([]);
       const read = readConfiguration({ ...shared, ...own });
       expect(read).toMatchObject({ demo: false, HOST: '0.0.0.0', MOBILITY_INTERNAL_PORT: 8081, PORT: 8080 });
+      expect(unsafeSettings(readConfiguration({ ...shared, ...own, MOBILITY_DATABASE_URL: 'postgres://postgres.engines.svc/mobility' }))).toEqual([]);
     }
   });
 });
@@ -198,6 +200,12 @@ describe('the network', () => {
     await expect(render('--set', 'ingress.kind=httproute')).rejects.toThrow('ingress.gateway.name');
     expect((await render('--set', 'ingress.kind=none')).of('Ingress')).toEqual([]);
   });
+});
+
+test('an operator of Prometheus is told what to ask and when to alert', () => {
+  expect(chart.of('PodMonitor')).toHaveLength(1);
+  const [rules] = chart.of('PrometheusRule') as unknown as { spec: { groups: { rules: { alert: string }[] }[] } }[];
+  expect(rules?.spec.groups.flatMap((group) => group.rules).map(({ alert }) => alert)).toContain('BookingBudgetBurns');
 });
 
 test('the chart runs the version of package.json', async () => {
