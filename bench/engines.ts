@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { apiUser, demoUser, until } from '../tests/journeys/program.ts';
 import { type Form, forms, type Part, prepareGround } from './engines/forms.ts';
-import { cpuSecondsOf, proportionalMebibytesOf, withChildren } from './engines/processor-time.ts';
+import { cpuSecondsOf, proportionalMebibytesOf, sumOver } from './engines/processor-time.ts';
 import { type Figures, table } from './engines/table.ts';
 import { prepareBookings } from './ride/bookings.ts';
 import { closedLoop, openLoop, summary } from './ride/loops.ts';
@@ -41,7 +41,7 @@ const print = (figures: object): void => void process.stdout.write(`${JSON.strin
 const rounded = (value: number, digits = 1): number => Number(value.toFixed(digits));
 
 type Cost = Record<string, number>;
-const costOf = async (parts: readonly Part[]): Promise<Cost> => Object.fromEntries(await Promise.all(parts.map(async ({ name, processId }) => [name, await withChildren(processId, cpuSecondsOf)] as const)));
+const costOf = async (parts: readonly Part[]): Promise<Cost> => Object.fromEntries(await Promise.all(parts.map(async ({ name, processId, counts = 'both' }) => [name, await sumOver(processId, counts, cpuSecondsOf)] as const)));
 const sumOf = (cost: Cost): number => Object.values(cost).reduce((sum, part) => sum + part, 0);
 
 /** Processor time of each part while work is done. */
@@ -60,7 +60,7 @@ async function measureBookings(form: Form): Promise<Omit<Figures, 'telemetryPerS
   for (let done = 0; done < warmUp; done += 20) await Promise.all(Array.from({ length: 20 }, book));
   await pause(2_000);
   const rest = await during(form.parts, () => pause(restSeconds * 1000));
-  const memory = Object.fromEntries(await Promise.all(form.parts.map(async ({ name, processId }) => [name, Math.round(await withChildren(processId, proportionalMebibytesOf))] as const)));
+  const memory = Object.fromEntries(await Promise.all(form.parts.map(async ({ name, processId, counts = 'both' }) => [name, Math.round(await sumOver(processId, counts, proportionalMebibytesOf))] as const)));
   print({ form: form.name, phase: 'at rest', cores: rounded(sumOf(rest.cost) / rest.seconds, 3), coresOf: Object.fromEntries(Object.entries(rest.cost).map(([name, part]) => [name, rounded(part / rest.seconds, 3)])), mebibytes: sumOf(memory), mebibytesOf: memory });
   const steady = await during(form.parts, () => openLoop(book, steadyPerSecond, seconds));
   const latencies = summary(steady.result);

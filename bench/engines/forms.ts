@@ -12,10 +12,11 @@ import { startCluster } from '../../tests/topology/cluster.ts';
 import { startEngine } from '../../tools/engines/engine.ts';
 import { engines } from '../../tools/engines/list.ts';
 
-/** A process whose cost counts, with its children. */
+/** A process whose cost counts, with its children unless said otherwise. */
 export interface Part {
   name: string;
   processId: number;
+  counts?: 'alone' | 'children' | 'both';
 }
 export interface Form {
   name: string;
@@ -82,15 +83,16 @@ export async function prepareGround(say: (line: string) => void): Promise<Ground
 const forAll = { MOBILITY_VEHICLES: '0', MOBILITY_SIMULATOR: 'false', MOBILITY_LIMIT_PER_USER: '100000000', MOBILITY_LIMIT_PER_CLIENT: '100000000' };
 const readyTimeoutMs = 240_000;
 
-async function oneProcess(name: string, environment: Record<string, string>, others: readonly Part[]): Promise<Form> {
+async function oneProcess(name: string, environment: Record<string, string>, othersOf: (processId: number) => readonly Part[]): Promise<Form> {
   const program = await startProgram({ environment: { ...forAll, ...environment }, readyTimeoutMs });
-  return { name, url: program.url, parts: [{ name: 'mobility', processId: program.process.pid ?? 0 }, ...others], close: () => program.dispose() };
+  const processId = program.process.pid ?? 0;
+  return { name, url: program.url, parts: [{ name: 'mobility', processId, counts: 'alone' }, ...othersOf(processId)], close: () => program.dispose() };
 }
 
 /** Forms by name, each started when it is its turn. */
 export const forms: Readonly<Record<string, (ground: Ground, profile: Record<string, string>) => Promise<Form>>> = {
-  'embedded': (ground, profile) => oneProcess('embedded', { ...ground.sandboxes, ...profile }, []),
-  'together': async (ground, profile) => oneProcess('together', { ...ground.sandboxes, ...(await ground.settingsFor('together')), ...profile }, ground.engineParts),
+  'embedded': (ground, profile) => oneProcess('embedded', { ...ground.sandboxes, ...profile }, (processId) => [{ name: 'postgres', processId, counts: 'children' }]),
+  'together': async (ground, profile) => oneProcess('together', { ...ground.sandboxes, ...(await ground.settingsFor('together')), ...profile }, () => ground.engineParts),
   'distributed': async (ground, profile) => {
     const cluster = await startCluster({ environment: { ...forAll, ...ground.sandboxes, ...profile }, engines: await ground.settingsFor('distributed'), outside: false, readyTimeoutMs });
     const processes = cluster.processes.map(({ name, processId }) => ({ name: name.replace(/-1$/, ''), processId: processId ?? 0 }));

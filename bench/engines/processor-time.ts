@@ -26,8 +26,9 @@ export async function proportionalMebibytesOf(processId: number): Promise<number
   return Number(/^Pss:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) / 1024;
 }
 
-/** Of a process and all of its children together. */
-export async function withChildren(processId: number, measure: (processId: number) => Promise<number>): Promise<number> {
-  const parts = await Promise.all([processId, ...(await childrenOf(processId))].map(measure));
+/** Of a process, of all of its children, or of both together. */
+export async function sumOver(processId: number, counts: 'alone' | 'children' | 'both', measure: (processId: number) => Promise<number>): Promise<number> {
+  const children = counts === 'alone' ? [] : await childrenOf(processId);
+  const parts = await Promise.all([...(counts === 'children' ? [] : [processId]), ...children].map(measure));
   return parts.reduce((sum, part) => sum + part, 0);
 }

@@ -17,7 +17,7 @@ let browser: Browser;
 
 if (!chromiumPath) console.warn('SKIPPED: renting an imported car in the app needs Chromium (apt-get install chromium)');
 
-describe.skipIf(!chromiumPath)('an imported car in the rider app', () => {
+describe.skipIf(!chromiumPath)('an imported car in the rider app (needs Chromium)', () => {
   beforeAll(async () => {
     program = await startProgram({ environment: { MOBILITY_RIDER_APP: 'true', MOBILITY_VEHICLES: '0' }, readyTimeoutMs: 240_000 });
     browser = await openBrowser(true);

@@ -94,7 +94,7 @@ async function pauseAndResume(page: Page): Promise<void> {
 
 const mapIsDrawn = (page: Page): Promise<void> => page.locator('[data-map-ready=true] canvas').waitFor();
 
-describe.skipIf(!chromiumPath)('the rider app', () => {
+describe.skipIf(!chromiumPath)('the rider app (needs Chromium)', () => {
   beforeAll(async () => {
     program = await startProgram({ environment: { MOBILITY_RIDER_APP: 'true', MOBILITY_VEHICLES: '120' }, readyTimeoutMs: 240_000 });
   }, 260_000);
