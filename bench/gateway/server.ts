@@ -41,6 +41,7 @@ async function startGateway(): Promise<Started> {
   const configuration = readConfiguration({
     PORT: String(port), MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'error', MOBILITY_RIDER_APP: 'false', MOBILITY_LIMIT_PER_USER: '100000000', MOBILITY_LIMIT_PER_CLIENT: '100000000',
     ...(process.env['MOBILITY_DATABASE_URL'] && { MOBILITY_DATABASE_URL: process.env['MOBILITY_DATABASE_URL'] }),
+    ...(process.env['MOBILITY_BENCH_OTLP_URL'] && { MOBILITY_OTLP_URL: process.env['MOBILITY_BENCH_OTLP_URL'], MOBILITY_TRACE_RATIO: process.env['MOBILITY_BENCH_TRACE_RATIO'] }),
   });
   const modules = [
     gatewayModule, userModule, moduleOf(iotContract, {}), moduleOf(bookingContract, {}), moduleOf(vehicleContract, {}),
