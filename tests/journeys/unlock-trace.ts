@@ -9,7 +9,7 @@ const isCall = (step: string): boolean => / client (booking|vehicle|iot)\./.test
 
 /** @param processes how many take part in it */
 export function describeUnlockTrace(name: string, processes: number, start: (environment: Record<string, string>) => Promise<Program>): void {
-  describe(name, () => {
+  describe(`a trace: ${name}`, () => {
     let collector: Collector;
     let program: Program;
     beforeAll(async () => {
