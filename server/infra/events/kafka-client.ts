@@ -62,6 +62,12 @@ export const isRefusal = (error: unknown): boolean => {
   return code === errors.topicAuthorizationFailed || code === errors.groupAuthorizationFailed || code === errors.clusterAuthorizationFailed;
 };
 
+/** The broker does not know the member any more that asked. */
+export const isCountedOut = (error: unknown): boolean => {
+  const code = errorCodeOf(error);
+  return code === errors.unknownMember || code === errors.fencedMemberEpoch;
+};
+
 function connectionOptions({ tls, sasl }: KafkaSecurity) {
   const pem = (file: string | undefined) => (file === undefined ? undefined : readFileSync(file));
   return {
@@ -95,6 +101,10 @@ export class KafkaClient {
   /** A client of its own connections: a request that waits for events would hold up the others of its connection. */
   another(): KafkaClient {
     return new KafkaClient(this.options);
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   get brokerIds(): number[] {
@@ -220,7 +230,9 @@ export class KafkaClient {
     this.#coordinators.delete(group);
   }
 
+  /** What is under way fails. Again is fine. */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     await this.#base.close();
   }

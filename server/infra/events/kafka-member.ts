@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { consumerGroupHeartbeatV1, type Connection, describeConfigsV4, offsetCommitV9 } from '@platformatic/kafka';
 import { monotonicMs } from './delivery.ts';
-import { answerOf, errorCodeOf, errors, isRefusal, type KafkaClient } from './kafka-client.ts';
+import { errorCodeOf, errors, isCountedOut, isRefusal, type KafkaClient } from './kafka-client.ts';
 import { type Committed, committedOffsets, keyOf, type TopicPartition } from './kafka-offsets.ts';
 
 export interface MemberEvents {
@@ -117,9 +117,8 @@ export class KafkaMember {
   }
 
   #afterFailure(error: unknown, failures: number): void {
-    const code = errorCodeOf(error);
     this.#client.forgetCoordinator(this.#group);
-    if (code === errors.unknownMember || code === errors.fencedMemberEpoch) {
+    if (isCountedOut(error)) {
       this.#becomeLost();
       this.beatNow();
       return;
@@ -165,7 +164,7 @@ export class KafkaMember {
 
   /** How far the group is with these; asked under our name, so that what their last holder wrote is in it. */
   offsets(partitions: readonly TopicPartition[]): Promise<Map<string, Committed>> {
-    return committedOffsets(this.#client, this.#group, partitions, { memberId: this.#id, memberEpoch: this.#epoch });
+    return committedOffsets(this.#client, this.#group, partitions, () => ({ memberId: this.#id, memberEpoch: this.#epoch }));
   }
 
   /**
@@ -182,14 +181,14 @@ export class KafkaMember {
         return lost;
       } catch (error) {
         if (isRefusal(error)) throw error;
-        const code = errorCodeOf(answerOf(error) ?? error) ?? errorCodeOf(error);
-        if (code === errors.unknownMember || code === errors.fencedMemberEpoch) {
+        const code = errorCodeOf(error);
+        if (isCountedOut(error)) {
           this.#becomeLost();
           this.beatNow();
           return new Set(commits.map(({ topic, partition }) => keyOf(topic, partition)));
         }
         if (code !== errors.staleMemberEpoch) this.#client.forgetCoordinator(this.#group);
-        if (monotonicMs() > this.#commitUntilMs) throw error;
+        if (this.#client.isClosed || monotonicMs() > this.#commitUntilMs) throw error;
         // The broker has given us a new epoch, and its answer is on its way.
         await this.#nextBeat(code === errors.staleMemberEpoch ? 50 : failurePauseMs);
       }

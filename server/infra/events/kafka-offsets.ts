@@ -1,6 +1,6 @@
 /** Where partitions begin and end, and how far groups are. */
 import { type Connection, listGroupsV5, listOffsetsV9, ListOffsetTimestamps, offsetFetchV9 } from '@platformatic/kafka';
-import { errorCodeOf, errors, isRefusal, type KafkaClient } from './kafka-client.ts';
+import { errorCodeOf, errors, isCountedOut, isRefusal, type KafkaClient } from './kafka-client.ts';
 
 /** `topic/partition`, the topic without the prefix. */
 export const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`;
@@ -28,7 +28,7 @@ export async function withRetry<Answer>(client: KafkaClient, ask: () => Promise<
     try {
       return await ask();
     } catch (error) {
-      if (isRefusal(error) || performance.now() > deadline) throw error;
+      if (isRefusal(error) || isCountedOut(error) || client.isClosed || performance.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, Math.min(1000, retryPauseMs * 2 ** failures)));
       await client.refresh().catch(() => undefined);
     }
@@ -66,12 +66,12 @@ const parseHandled = (metadata: string | null | undefined): number => {
 };
 
 /** How far a group is, by key; partitions that it has never been given are not there. @param topics all unless given */
-export async function committedOffsets(client: KafkaClient, group: string, topics?: readonly TopicPartition[], member?: { memberId: string; memberEpoch: number }): Promise<Map<string, Committed>> {
+export async function committedOffsets(client: KafkaClient, group: string, topics?: readonly TopicPartition[], member?: () => { memberId: string; memberEpoch: number }): Promise<Map<string, Committed>> {
   const byTopic = topics && Map.groupBy(topics, ({ topic }) => topic);
   const request = byTopic ? [...byTopic].map(([topic, entries]) => ({ name: `${client.prefix}${topic}`, partitionIndexes: entries.map(({ partition }) => partition) })) : null;
   const answer = await withCoordinator(client, group, async (connection) => {
     try {
-      return await offsetFetchV9.api.async(connection, [{ groupId: `${client.prefix}${group}`, memberId: member?.memberId ?? null, memberEpoch: member?.memberEpoch ?? -1, topics: request }], true);
+      return await offsetFetchV9.api.async(connection, [{ groupId: `${client.prefix}${group}`, ...(member?.() ?? { memberId: null, memberEpoch: -1 }), topics: request }], true);
     } catch (error) {
       // Nobody has ever read by this name.
       if (errorCodeOf(error) === errors.groupIdNotFound) return undefined;

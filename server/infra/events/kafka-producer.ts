@@ -129,7 +129,7 @@ export class KafkaProducer {
         return await this.#client.ensureTopic(name);
       } catch (error) {
         if (isRefusal(error)) throw new Error(`Kafka does not allow this program to make the topic ${name}`, { cause: error });
-        if (performance.now() > Math.min(deadlineMs, this.#latestMs)) throw error;
+        if (this.#client.isClosed || performance.now() > Math.min(deadlineMs, this.#latestMs)) throw error;
         await new Promise((resolve) => setTimeout(resolve, mostPauseMs / 4));
       }
     }
@@ -138,7 +138,10 @@ export class KafkaProducer {
   /** Resolves when everything that was asked for is acknowledged, or given up because it took longer than that. */
   async settled(withinMs: number): Promise<void> {
     this.#latestMs = performance.now() + withinMs;
-    const timer = setTimeout(() => this.#schedule(), withinMs + 1);
+    const timer = setTimeout(() => {
+      const error = new Error('the event log is closed, and Kafka has not acknowledged an append in time; whether it is there is not known');
+      for (const { batch, waiting } of this.#queues.values()) for (const piece of [...batch.splice(0), ...waiting.splice(0)]) piece.reject(error);
+    }, withinMs);
     while (this.#pending.size > 0) await Promise.allSettled([...this.#pending]);
     clearTimeout(timer);
     clearTimeout(this.#timer);

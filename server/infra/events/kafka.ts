@@ -41,6 +41,7 @@ const leastRetentionPauseMs = 100;
 const mostRetentionPauseMs = 60_000;
 /** What is still on its way when the log is closed has so long. */
 const closeWithinMs = 3000;
+const closeAnywayMs = 6000;
 const readBytes = 4 * 1024 * 1024;
 
 class KafkaEventLog implements EventLog {
@@ -187,9 +188,12 @@ class KafkaEventLog implements EventLog {
 
   async #close(): Promise<void> {
     clearInterval(this.#retaining);
+    // Nobody answers: what still waits for an answer is given up.
+    const timer = setTimeout(() => void Promise.all([this.#client.close(), this.#appendClient.close()]), closeAnywayMs);
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await this.#producer.settled(closeWithinMs);
     await this.#trimming;
+    clearTimeout(timer);
     await Promise.all([this.#client.close(), this.#appendClient.close()]);
   }
 
