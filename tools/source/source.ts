@@ -7,7 +7,7 @@ import { parseSync } from 'oxc-parser';
 export const repositoryRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 /** Folders that are made by programs, and what people keep beside their work. */
-const notOurs = new Set(['node_modules', '.git', '.mobility', 'dist', 'dist-android', '.expo', 'coverage']);
+const notOurs = new Set(['node_modules', '.git', '.mobility', '.engines', 'dist', 'dist-android', '.expo', 'coverage']);
 
 /** Paths of all files, relative to the root, with `/` between folders, in the order of their names. */
 export function filesBelow(folder: string, root = repositoryRoot): string[] {
