@@ -2,10 +2,12 @@
 import type { Agent } from 'undici';
 import { openDatabase, type ModuleDatabase } from '../infra/sql/database.ts';
 import type { Database } from '../infra/sql/port.ts';
+import { isUnreachable, isWithoutSlot } from '../infra/sql/unreachable.ts';
 import type { Module, ModuleContext, StartedModule } from '../module.ts';
 import { type Client, type Contract, moduleCaller, type Operations } from '../wire/contract.ts';
 import { createClient, type Dispatch, localDispatch } from '../wire/dispatch.ts';
 import { remoteDispatch } from '../wire/remote.ts';
+import { Problem } from '../wire/problem.ts';
 import type { Configuration } from './configuration.ts';
 import { inOrderOfNeeds } from './order.ts';
 import { observedDispatch, tracedCalls } from './observed-dispatch.ts';
@@ -61,6 +63,13 @@ const absentDatabase = (module: string): Database =>
     get() {
       throw new Error(`module ${module} has no migrations, so it has no database`);
     },
+  });
+
+/** A caller is told that the database is away, and may come again: nothing is wrong with the request, nor with us. */
+const sayingAway = (dispatch: Dispatch): Dispatch => (operation, request, options) =>
+  dispatch(operation, request, options).catch((error: unknown) => {
+    if (error instanceof Problem || !isUnreachable(error)) throw error;
+    throw new Problem('unavailable', isWithoutSlot(error) ? 'the database has no connection left for this module' : 'the database does not answer', { retryAfterSeconds: 1, cause: error });
   });
 
 class ModuleStarter {
@@ -132,7 +141,8 @@ class ModuleStarter {
     const started = await module.start(context);
     this.started.push({ name: module.name, module: started });
     if (module.contract && started.handlers) {
-      const dispatch = observedDispatch(module.contract, localDispatch(module.contract, started.handlers as Record<string, unknown>, { checkAnswers }), { tracer, metrics: ports.metrics });
+      const local = localDispatch(module.contract, started.handlers as Record<string, unknown>, { checkAnswers });
+      const dispatch = observedDispatch(module.contract, database ? sayingAway(local) : local, { tracer, metrics: ports.metrics });
       this.dispatches.set(module.name, { contract: module.contract, dispatch });
     }
     database?.start();

@@ -35,7 +35,7 @@ const futureLimitMs = 10 * 60_000;
 
 function connect({ url, ...login }: Login, owner: string, onclose: () => void): Sql {
   return postgres(url, {
-    ...login, onclose, max: poolSize, idle_timeout: 60, connect_timeout: 10, onnotice: () => undefined,
+    ...login, onclose, max: poolSize, idle_timeout: 10, connect_timeout: 10, onnotice: () => undefined,
     transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
     connection: {
       search_path: `${schemaOf(owner)}, public`, application_name: `mobility ${owner} series`, TimeZone: 'UTC',

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import postgres, { type Sql } from 'postgres';
 import type { Keys } from '../keys/port.ts';
 import { prepareSchema, roleOf } from './migrations.ts';
+import { whilePatient } from './pool.ts';
 
 export interface DatabaseAccess {
   /** The database, with the account that the setting names. */
@@ -79,16 +80,16 @@ export function databaseAccess(url: string, keys: Pick<Keys, 'secret'>): Databas
 
   async function prepare(module: string): Promise<void> {
     if (!address.username) return;
-    const owner = postgres(bare(address), {
+    const connect = () => postgres(bare(address), {
       username: decodeURIComponent(address.username), password: decodeURIComponent(address.password), ssl,
       max: 1, onnotice: () => undefined, connect_timeout: 10, connection: { application_name: 'mobility owner' },
     }) as Sql;
-    try {
-      const role = roleOf(module, database);
-      await prepareSchema(owner, { module, role, verifier: scramVerifier(role, await passwordOf(module)) });
-    } finally {
-      await owner.end();
-    }
+    const role = roleOf(module, database);
+    const verifier = scramVerifier(role, await passwordOf(module));
+    await whilePatient(async () => {
+      const owner = connect();
+      await prepareSchema(owner, { module, role, verifier }).finally(() => owner.end());
+    });
   }
 
   return {

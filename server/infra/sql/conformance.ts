@@ -5,8 +5,8 @@ import { z } from 'zod';
 import { defineEvent } from '../../wire/contract.ts';
 import type { CloudEvent, EventLog } from '../events/port.ts';
 import { manualClock } from '../clock/system.ts';
+import { sqlUnderCuts } from './conformance-cuts.ts';
 import { type Crowd, sqlAcrossProcesses } from './conformance-processes.ts';
-import type { ModuleDatabase } from './database.ts';
 
 const happened = defineEvent('things.happened', 'for tests', z.object({ n: z.number() }));
 
@@ -14,8 +14,6 @@ const happened = defineEvent('things.happened', 'for tests', z.object({ n: z.num
 export interface SqlUnderTest extends Crowd {
   clock: ReturnType<typeof manualClock>;
   events: EventLog;
-  /** Opens the database of a module; several of one name share its schema, as two processes would. */
-  open(module: string, options?: { timerLeaseMs?: number }): Promise<ModuleDatabase>;
   close(): Promise<void>;
 }
 
@@ -204,6 +202,7 @@ export function sqlConformance(name: string, start: () => Promise<SqlUnderTest>)
     });
 
     sqlAcrossProcesses(() => under);
+    sqlUnderCuts(() => under);
 
     test('a module cannot read the tables of another', async () => {
       const [one, other] = [fresh(), fresh()];

@@ -31,6 +31,8 @@ export interface DatabaseOptions {
   timerLeaseMs?: number;
   /** Relays and fires nothing by itself: whoever replays a run does, step by step. */
   byHand?: boolean | undefined;
+  /** For tests: after how long a connection that nobody uses is closed. */
+  idleSeconds?: number;
 }
 
 export interface ModuleDatabase extends Database {
@@ -54,15 +56,17 @@ const maximumTries = 5;
 const inboxRetentionMs = 7 * 24 * 3600 * 1000;
 
 const unreachablePauseMs = 500;
+/** Connections that nobody uses are for others, who may wait for one. */
+const defaultIdleSeconds = 10;
 
 /** Deadlock and serialization failure: the transaction did nothing and may be tried again. */
 const isTransient = (error: unknown): boolean => error instanceof postgres.PostgresError && (error.code === '40001' || error.code === '40P01');
 
-function connect({ module, poolSize }: DatabaseOptions, { url, ...login }: Login, onclose: () => void): Sql {
+function connect({ module, poolSize, idleSeconds = defaultIdleSeconds }: DatabaseOptions, { url, ...login }: Login, onclose: () => void): Sql {
   return postgres(url, {
     ...login, onclose,
     max: poolSize,
-    idle_timeout: 60,
+    idle_timeout: idleSeconds,
     connect_timeout: 10,
     onnotice: () => undefined,
     transform: { column: { from: postgres.toCamel, to: postgres.fromCamel } },
