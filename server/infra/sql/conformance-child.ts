@@ -1,6 +1,7 @@
 /**
  * A worker of the contract suite, to be killed: `node conformance-child.ts URL EVENTS_FOLDER MODULE LEASE_MS SEED`. Until it reads
- * `enough` it commits what `conformance-crowd.ts` counts, and it handles timers and events until it ends. Prints `ready`.
+ * `enough` it commits what `conformance-crowd.ts` counts, and it handles timers and events until it ends. Prints `ready`, and `nothing more` when all
+ * that it commits is committed.
  */
 import { systemClock } from '../clock/system.ts';
 import { openLmdbEventLog } from '../events/lmdb.ts';
@@ -25,3 +26,4 @@ while (!isEnough) {
   await commitOne(database, { nowMs: clock.nowMs(), random });
   await new Promise((resume) => setTimeout(resume, random() * 20));
 }
+process.stdout.write('nothing more\n');

@@ -23,7 +23,7 @@ const childScript = new URL('./conformance-child.ts', import.meta.url).pathname;
 const leaseMs = 2000;
 const workers = 3;
 const kills = 5;
-const limitMs = 150_000;
+const limitMs = 240_000;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function startWorker({ url, eventsFolder }: Crowd, module: string, seed: number): Promise<ChildProcess> {
@@ -76,7 +76,11 @@ export function sqlAcrossProcesses(current: () => Crowd): void {
         killed.set(victim.pid, row?.now ?? new Date(0));
         running.push(await startWorker(crowd, 'crowd', seed + 100 + n));
       }
-      for (const worker of running) worker.stdin?.write('enough\n');
+      await Promise.all(running.map(async (worker) => {
+        const last = once(worker.stdout ?? worker, 'data');
+        worker.stdin?.write('enough\n');
+        await last;
+      }));
       await settle(database, limitMs / 2);
       await expectEventsOnceInOrder(database);
       await expectTimersOneAtATime(database, killed);

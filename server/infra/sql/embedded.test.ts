@@ -31,7 +31,7 @@ sqlConformance('embedded PostgreSQL', async () => {
   };
 });
 
-test('embedded PostgreSQL: what was committed is there after the server was killed, and a half-made cluster is made anew', async () => {
+test('embedded PostgreSQL: what was committed is there after the server was killed, and a half-made cluster is made anew', { timeout: 120_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'mobility-sql-'));
   const options = { folder: join(folder, 'postgres'), password: 'of-a-test', logger };
   let lost = 0;
