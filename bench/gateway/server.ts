@@ -14,7 +14,10 @@ import { openPorts } from '../../server/program/ports.ts';
 import { startProcess } from '../../server/program/process.ts';
 import { moduleOf } from '../../server/program/testing.ts';
 import { bookingContract } from '../../server/services/booking/contract.ts';
+import { incidentContract } from '../../server/services/incident/contract.ts';
 import { paymentContract } from '../../server/services/payment/contract.ts';
+import { rolloutContract } from '../../server/services/rollout/contract.ts';
+import { telemetryContract } from '../../server/services/telemetry/contract.ts';
 import { userModule } from '../../server/services/user/module.ts';
 import { vehicleContract } from '../../server/services/vehicle/contract.ts';
 
@@ -45,6 +48,7 @@ async function startGateway(): Promise<Started> {
   });
   const modules = [
     gatewayModule, userModule, moduleOf(iotContract, {}), moduleOf(bookingContract, {}), moduleOf(vehicleContract, {}),
+    moduleOf(telemetryContract, {}), moduleOf(incidentContract, {}), moduleOf(rolloutContract, {}),
     moduleOf(paymentContract, { listPaymentMethods: async () => answer }),
   ];
   const running = await startProcess({ configuration, modules, ports: await openPorts(configuration) });
