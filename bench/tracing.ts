@@ -1,5 +1,5 @@
 /**
- * What tracing costs: authenticated requests a second through the gateway with export off and on, in alternating rounds:
+ * What tracing costs a request through the gateway, export off and on: authenticated requests a second, in alternating rounds:
  * `npm run bench -- tracing [SECONDS]`. Prints JSON lines. Spans go to a collector in this process that reads and forgets them.
  */
 import { fork, type ChildProcess } from 'node:child_process';
