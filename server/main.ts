@@ -48,6 +48,10 @@ const commands: Record<string, Command> = {
     summary: 'make every signing key and secret of an installation, for a secret store: keys FOLDER',
     run: async (rest) => (await import('./program/commands/keys.ts')).runKeys(rest, process.stdout),
   },
+  rotate: {
+    summary: 'make the next key that signs access tokens; running programs take it over: rotate tokens',
+    run: async (rest) => (await import('./program/commands/rotate.ts')).runRotate(rest, process.stdout),
+  },
   bench: {
     summary: 'run a benchmark and print its figures: bench NAME',
     run: async (rest) => (await import('./program/commands/bench.ts')).runBench(rest),

@@ -14,8 +14,8 @@ const Claims = z.object({
 });
 
 export interface AuthenticatorOptions {
-  /** The only key that tokens are accepted from; a token never chooses its key or algorithm. */
-  publicKey: CryptoKey;
+  /** The only key that tokens are accepted from, or the way to find it among ours; a token never brings its key or algorithm. */
+  publicKey: CryptoKey | ((header: { kid?: string | undefined }) => Promise<CryptoKey>);
   issuer: string;
   audience: string;
   /** Whether tokens of this account are refused although they have not expired. */
@@ -71,7 +71,7 @@ export class Authenticator {
     const { publicKey, issuer, audience } = this.#options;
     let claims: z.infer<typeof Claims>;
     try {
-      const { payload } = await jwtVerify(token, publicKey, { algorithms: ['ES256'], issuer, audience, typ: 'at+jwt', requiredClaims: ['sub', 'exp', 'iat', 'client_id'] });
+      const { payload } = await jwtVerify(token, typeof publicKey === 'function' ? publicKey : () => publicKey, { algorithms: ['ES256'], issuer, audience, typ: 'at+jwt', requiredClaims: ['sub', 'exp', 'iat', 'client_id'] });
       claims = Claims.parse(payload);
     } catch (cause) {
       const expired = cause instanceof Error && 'code' in cause && cause.code === 'ERR_JWT_EXPIRED';

@@ -1,17 +1,16 @@
 /** Demo mode: a bearer token by command, without signing in. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Provider } from 'oidc-provider';
 import { z } from 'zod';
 import type { paymentContract } from '../services/payment/contract.ts';
 import { AccountRole, type userContract } from '../services/user/contract.ts';
 import type { Client } from '../wire/contract.ts';
 import { Problem } from '../wire/problem.ts';
-import { mintAccessToken } from './identity/provider.ts';
+import { type Identity, mintAccessToken } from './identity/provider.ts';
 
 const TokenRequest = z.strictObject({ email: z.email().max(254), role: AccountRole.default('rider') });
 
 export interface DemoOptions {
-  provider: Provider;
+  identity: Identity;
   user: Client<typeof userContract.operations>;
   payment: Client<typeof paymentContract.operations>;
 }
@@ -37,7 +36,7 @@ async function ensurePaymentMethod(payment: DemoOptions['payment'], id: string):
 }
 
 /** Registers `POST /demo/token`; to be called in demo mode only. */
-export function serveDemoTokens(server: FastifyInstance, { provider, user, payment }: DemoOptions): void {
+export function serveDemoTokens(server: FastifyInstance, { identity, user, payment }: DemoOptions): void {
   server.post('/demo/token', async (request, reply) => {
     if (!isLocal(request)) throw new Problem('not-found');
     const parsed = TokenRequest.safeParse(request.body);
@@ -47,6 +46,6 @@ export function serveDemoTokens(server: FastifyInstance, { provider, user, payme
     const { email, role } = parsed.data;
     const { id } = await user.ensureAccount({ body: { email, role } });
     await ensurePaymentMethod(payment, id);
-    return reply.header('cache-control', 'no-store').send({ riderId: id, ...(await mintAccessToken(provider, { id, role })) });
+    return reply.header('cache-control', 'no-store').send({ riderId: id, ...(await mintAccessToken(await identity.provider(), { id, role })) });
   });
 }

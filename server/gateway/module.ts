@@ -1,7 +1,6 @@
 /** Wiring of the gateway: the one door. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { importJWK, type CryptoKey } from 'jose';
 import { defineModule, type ModuleContext } from '../module.ts';
 import { paymentContract } from '../services/payment/contract.ts';
 import { userContract } from '../services/user/contract.ts';
@@ -12,7 +11,7 @@ import { gatewayContract } from './contract.ts';
 import { serveDemoTokens } from './demo.ts';
 import { removeExpired } from './identity/adapter.ts';
 import { mountIdentity } from './identity/mount.ts';
-import { developmentOrigins, openIdentity } from './identity/provider.ts';
+import { accessTokenKey, developmentOrigins, Identity } from './identity/provider.ts';
 import { apiResource } from './identity/scopes.ts';
 import { openLimiter } from './limits.ts';
 import { openApiDocument } from './openapi.ts';
@@ -75,10 +74,10 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
     const user = context.client(userContract);
     const limiter = openLimiter(cache, { user: configuration.MOBILITY_LIMIT_PER_USER, client: configuration.MOBILITY_LIMIT_PER_CLIENT });
     const refusals = await openRefusals(database, logger, () => clock.now());
-    const provider = await openIdentity({ publicUrl, demo, keys, sql: database.sql, user, log: (fields, message) => logger.error(fields, message) });
-    const { publicJwk } = await keys.signingKey('tokens', 'ES256');
+    const identity = new Identity({ publicUrl, demo, keys, sql: database.sql, user, log: (fields, message) => logger.error(fields, message) });
+    await identity.provider();
     const authenticator = new Authenticator({
-      publicKey: (await importJWK(publicJwk, 'ES256')) as CryptoKey, issuer: `${publicUrl}/oidc`, audience: apiResource, isRefused: (subject) => refusals.isRefused(subject),
+      publicKey: accessTokenKey(keys), issuer: `${publicUrl}/oidc`, audience: apiResource, isRefused: (subject) => refusals.isRefused(subject),
     });
     const streams = new OpenStreams();
     const security = {
@@ -92,8 +91,8 @@ export const gatewayModule = defineModule<typeof gatewayContract.operations>({
     });
     const formSecret = await keys.secret('sign-in-forms');
     await servePages(server, security, async (pages) => {
-      await mountIdentity(pages, { provider, limiter, user, formSecret, canonicalUrl: demo ? undefined : publicUrl, registrationUrl: '/sign-up' });
-      if (demo) serveDemoTokens(pages, { provider, user, payment: context.client(paymentContract) });
+      await mountIdentity(pages, { identity, limiter, user, formSecret, canonicalUrl: demo ? undefined : publicUrl, registrationUrl: '/sign-up' });
+      if (demo) serveDemoTokens(pages, { identity, user, payment: context.client(paymentContract) });
       servePlatformRoutes(pages, context, publicUrl);
       if (configuration.MOBILITY_RIDER_APP) await serveApp(pages, riderAppFolder, notFound);
       else pages.setNotFoundHandler(notFound);

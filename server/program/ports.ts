@@ -6,7 +6,6 @@ import type { Clock, ModuleClock } from '../infra/clock/port.ts';
 import { systemClock } from '../infra/clock/system.ts';
 import { measuredEventLog } from '../infra/events/measured.ts';
 import type { EventLog } from '../infra/events/port.ts';
-import { fileKeys } from '../infra/keys/files.ts';
 import type { Keys } from '../infra/keys/port.ts';
 import type { KeyValueStore } from '../infra/kv/port.ts';
 import { pinoLogger } from '../infra/observability/pino.ts';
@@ -19,7 +18,7 @@ import { startEmbeddedPostgres } from '../infra/sql/embedded.ts';
 import type { Configuration } from './configuration.ts';
 import { tracerOf } from './tracer.ts';
 import { openEventLog } from './event-log.ts';
-import { openBlobs, openCache, openKeyValueStore } from './stores.ts';
+import { openBlobs, openCache, openKeys, openKeyValueStore } from './stores.ts';
 
 /** The ports of a process, open. */
 export interface Ports {
@@ -50,7 +49,8 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
   const logger = pinoLogger(configuration.MOBILITY_LOG_LEVEL);
   const metrics = prometheusMetrics();
   const tracer = tracerOf({ configuration, logger, metrics });
-  const keys = await fileKeys(join(home, 'keys'));
+  const kv = await openKeyValueStore({ configuration, clock });
+  const { keys } = await openKeys({ configuration, clock }, kv);
   const embedded = configuration.MOBILITY_DATABASE_URL
     ? undefined
     : await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await keys.secret('postgres'), logger, onLost: endWithoutDatabase });
@@ -58,7 +58,6 @@ export async function openPorts(configuration: Configuration): Promise<Ports> {
   // What is too old, and how old an event is, is told by the clock of the modules, which tests exchange.
   const clockOfModules: Clock = { nowMs: () => ports.clock.nowMs(), now: () => ports.clock.now() };
   const events = measuredEventLog(await openEventLog({ configuration, clock, logger }), { metrics, clock: clockOfModules });
-  const kv = await openKeyValueStore({ configuration, clock });
   const blobs = await openBlobs({ configuration });
   const cache = await openCache({ configuration, clock, logger, metrics });
   const series = openPostgresSeries({ access: database, clock: clockOfModules, logger, metrics });

@@ -8,6 +8,8 @@ import type { Blobs } from '../infra/blobs/port.ts';
 import { memoryCache } from '../infra/cache/memory.ts';
 import type { Cache } from '../infra/cache/port.ts';
 import type { Clock } from '../infra/clock/port.ts';
+import { fileKeys } from '../infra/keys/files.ts';
+import type { Keys } from '../infra/keys/port.ts';
 import { openLmdbKeyValueStore } from '../infra/kv/lmdb.ts';
 import type { KeyValueStore } from '../infra/kv/port.ts';
 import type { Logger, Metrics } from '../infra/observability/port.ts';
@@ -44,4 +46,13 @@ export async function openBlobs({ configuration }: Pick<StoreOptions, 'configura
   if (bucket === undefined) return openFileBlobs({ folder: join(configuration.MOBILITY_HOME, 'blobs') });
   const { openS3Blobs } = await import('../infra/blobs/s3.ts');
   return openS3Blobs({ bucket, url });
+}
+
+/** Keys in files, or sealed in the key-value store, which is opened for them unless it is open already. */
+export async function openKeys({ configuration, clock }: Pick<StoreOptions, 'configuration' | 'clock'>, opened?: KeyValueStore): Promise<{ keys: Keys; close(): Promise<void> }> {
+  const masters = configuration.MOBILITY_KEYS_MASTER;
+  if (masters.length === 0) return { keys: await fileKeys(join(configuration.MOBILITY_HOME, 'keys'), clock), close: async () => undefined };
+  const { sealedKeys } = await import('../infra/keys/sealed.ts');
+  const kv = opened ?? (await openKeyValueStore({ configuration, clock }));
+  return { keys: await sealedKeys({ kv, masters, clock }), close: async () => (opened ? undefined : kv.close()) };
 }

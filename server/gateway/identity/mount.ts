@@ -1,16 +1,17 @@
 /** Hands requests under `/oidc` to the identity provider, and serves the page to sign in. */
 import { createHmac } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { errors, type Provider } from 'oidc-provider';
+import { errors } from 'oidc-provider';
 import type { Client } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { userContract } from '../../services/user/contract.ts';
 import { clientKey, type Limiter } from '../limits.ts';
 import { sameText } from '../same-text.ts';
+import type { Identity } from './provider.ts';
 import { expiredPage, localeOf, type SignInFailure, signInPage } from './pages.ts';
 
 export interface MountOptions {
-  provider: Provider;
+  identity: Identity;
   limiter: Limiter;
   user: Client<typeof userContract.operations>;
   /** Binds the form to the sign-in that it was made for. */
@@ -38,11 +39,12 @@ function pinOrigin(request: FastifyRequest, canonicalUrl: string | undefined): v
 async function forward(request: FastifyRequest, reply: FastifyReply, options: MountOptions): Promise<void> {
   pinOrigin(request, options.canonicalUrl);
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
+  const provider = await options.identity.provider();
   reply.hijack();
   const raw = request.raw as typeof request.raw & { originalUrl?: string };
   raw.originalUrl = raw.url ?? '/';
   raw.url = raw.originalUrl.slice('/oidc'.length) || '/';
-  await options.provider.callback()(raw, reply.raw);
+  await provider.callback()(raw, reply.raw);
 }
 
 const csrfTokenOf = (secret: string, uid: string): string => createHmac('sha256', secret).update(`sign-in:${uid}`).digest('base64url');
@@ -55,7 +57,7 @@ function failureOf(error: unknown): SignInFailure {
 type SignInRequest = FastifyRequest<{ Params: { uid: string } }>;
 
 async function signIn(request: SignInRequest, reply: FastifyReply, options: MountOptions): Promise<FastifyReply | undefined> {
-  const { provider } = options;
+  const provider = await options.identity.provider();
   const interaction = await provider.interactionDetails(request.raw, reply.raw);
   const form = new URLSearchParams(typeof request.body === 'string' ? request.body : '');
   const locale = localeOf((interaction.params['ui_locales'] as string | undefined) ?? request.headers['accept-language']);

@@ -1,7 +1,8 @@
 /** OAuth 2.1 and OpenID Connect by `oidc-provider`: who may sign in where, and what tokens say. */
 import { errors, Provider, type Configuration as ProviderConfiguration, type ClientMetadata, type KoaContextWithOIDC } from 'oidc-provider';
+import type { CryptoKey } from 'jose';
 import type { Sql } from 'postgres';
-import type { Keys } from '../../infra/keys/port.ts';
+import type { Keys, SigningKey } from '../../infra/keys/port.ts';
 import type { Client, Role } from '../../wire/contract.ts';
 import { Problem } from '../../wire/problem.ts';
 import type { userContract } from '../../services/user/contract.ts';
@@ -103,18 +104,17 @@ function features(): ProviderConfiguration['features'] {
   };
 }
 
-async function configurationOf(options: IdentityOptions): Promise<ProviderConfiguration> {
+async function configurationOf(options: IdentityOptions, signingKeys: readonly SigningKey[]): Promise<ProviderConfiguration> {
   const { keys, user, sql, publicUrl, demo } = options;
   const secure = publicUrl.startsWith('https:');
   const cookie = { httpOnly: true, overwrite: true, signed: true, sameSite: 'lax', secure } as const;
   // By these names browsers take a cookie over HTTPS only, and the session's not from a neighbouring subdomain either.
   const names = secure ? { session: '__Host-session', interaction: '__Secure-interaction', resume: '__Secure-resume' } : undefined;
-  const { privateJwk } = await keys.signingKey('tokens', 'ES256');
   const appOrigins = (await clientsOf(options)).flatMap((client) => client.redirect_uris ?? []).map((uri) => new URL(uri).origin);
   return {
     adapter: (model: string) => new PostgresAdapter(sql, model),
     clients: await clientsOf(options),
-    jwks: { keys: [privateJwk as never] },
+    jwks: { keys: signingKeys.map(({ privateJwk }) => privateJwk as never) },
     cookies: { keys: [await keys.secret('cookies')], long: cookie, short: cookie, ...(names && { names }) },
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
@@ -147,13 +147,47 @@ async function configurationOf(options: IdentityOptions): Promise<ProviderConfig
   };
 }
 
-/** The identity provider; `callback()` of it is mounted at `/oidc`. */
-export async function openIdentity(options: IdentityOptions): Promise<Provider> {
-  const provider = new Provider(`${options.publicUrl}/oidc`, await configurationOf(options));
+/** @param signingKeys the first one signs; the others are published, because their signatures are good, or will be */
+async function openProvider(options: IdentityOptions, signingKeys: readonly SigningKey[]): Promise<Provider> {
+  const provider = new Provider(`${options.publicUrl}/oidc`, await configurationOf(options, signingKeys));
   // The gateway says by which name and protocol it was reached; see `mount`.
   provider.proxy = true;
   provider.on('server_error', (_context, error) => options.log({ error }, 'identity provider failed'));
   return provider;
+}
+
+/** The identity provider with the keys of the moment. What it knows is in the database, so another can take its place at any time. */
+export class Identity {
+  readonly #options: IdentityOptions;
+  #keyIds = '';
+  #provider: Promise<Provider> | undefined;
+
+  constructor(options: IdentityOptions) {
+    this.#options = options;
+  }
+
+  /** `callback()` of it is mounted at `/oidc`. Ask again for each use. */
+  async provider(): Promise<Provider> {
+    const { keys } = this.#options;
+    const signing = await keys.signingKey('tokens', 'ES256');
+    const others = (await keys.verificationKeys('tokens', 'ES256')).filter(({ keyId }) => keyId !== signing.keyId);
+    const signingKeys = [signing, ...others];
+    const keyIds = signingKeys.map(({ keyId }) => keyId).join(' ');
+    if (!this.#provider || keyIds !== this.#keyIds) {
+      this.#keyIds = keyIds;
+      this.#provider = openProvider(this.#options, signingKeys);
+    }
+    return this.#provider;
+  }
+}
+
+/** Finds the key that an access token names, among ours alone. @throws Error when it names none of them */
+export function accessTokenKey(keys: Keys): (header: { kid?: string | undefined }) => Promise<CryptoKey> {
+  return async ({ kid }) => {
+    const key = (await keys.verificationKeys('tokens', 'ES256')).find(({ keyId }) => keyId === kid);
+    if (!key) throw new Error('the token names no key of ours');
+    return key.publicKey;
+  };
 }
 
 /** An access token for an account without signing in; what the demo route gives out. */
