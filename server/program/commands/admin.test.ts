@@ -5,6 +5,7 @@ import { v7 } from 'uuid';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { decodeJwt } from 'jose';
 import { startGateway, type TestGateway } from '../../gateway/testing/start.ts';
+import { systemClock } from '../../infra/clock/system.ts';
 import { fileKeys } from '../../infra/keys/files.ts';
 import { pinoLogger } from '../../infra/observability/pino.ts';
 import { startEmbeddedPostgres } from '../../infra/sql/embedded.ts';
@@ -104,7 +105,7 @@ test('USER-19: an installation on the embedded database, whether its program run
   const create = ['ada@example.com', '--create', '--name', 'Ada', '--birth-date', '1980-12-09'];
   expect(await admin(create, { MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'silent' })).toMatchObject({ code: 0 });
   // And while it runs: the server that runs is used, not another one started beside it.
-  const running = await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await (await fileKeys(join(home, 'keys'))).secret('postgres'), logger: pinoLogger('silent') });
+  const running = await startEmbeddedPostgres({ folder: join(home, 'postgres'), password: await (await fileKeys(join(home, 'keys'), systemClock())).secret('postgres'), logger: pinoLogger('silent') });
   expect(await admin(['ada@example.com'], { MOBILITY_HOME: home, MOBILITY_LOG_LEVEL: 'silent' })).toMatchObject({ code: 0, output: expect.stringContaining('Nothing was changed') });
   await running.stop();
   await rm(home, { recursive: true, force: true });

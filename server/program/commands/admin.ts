@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { systemClock } from '../../infra/clock/system.ts';
 import type { EventLog } from '../../infra/events/port.ts';
-import { fileKeys } from '../../infra/keys/files.ts';
+import type { Keys } from '../../infra/keys/port.ts';
 import { pinoLogger } from '../../infra/observability/pino.ts';
 import { prometheusMetrics } from '../../infra/observability/prometheus.ts';
 import { databaseAccess } from '../../infra/sql/access.ts';
@@ -15,6 +15,7 @@ import { appoint, type Appointed, type Appointment } from '../../services/user/a
 import { registrationRefusal } from '../../services/user/domain/account.ts';
 import { openPasswords } from '../../services/user/passwords.ts';
 import { type Configuration, readConfiguration } from '../configuration.ts';
+import { openKeys } from '../stores.ts';
 import { CommandError } from './demo-client.ts';
 import type { Terminal } from './token.ts';
 
@@ -59,8 +60,16 @@ const noEvents = new Proxy({} as EventLog, {
 });
 
 /** Runs with the database of the installation, whether its program runs or not. */
-async function withDatabase<T>({ MOBILITY_HOME: home, MOBILITY_DATABASE_URL: given, MOBILITY_LOG_LEVEL: level }: Configuration, work: (url: string, keys: Awaited<ReturnType<typeof fileKeys>>) => Promise<T>): Promise<T> {
-  const keys = await fileKeys(join(home, 'keys'));
+async function withDatabase<T>(configuration: Configuration, work: (url: string, keys: Keys) => Promise<T>): Promise<T> {
+  const { keys, close } = await openKeys({ configuration, clock: systemClock() });
+  try {
+    return await withKeys(configuration, keys, work);
+  } finally {
+    await close();
+  }
+}
+
+async function withKeys<T>({ MOBILITY_HOME: home, MOBILITY_DATABASE_URL: given, MOBILITY_LOG_LEVEL: level }: Configuration, keys: Keys, work: (url: string, keys: Keys) => Promise<T>): Promise<T> {
   if (given) return work(given, keys);
   const folder = join(home, 'postgres');
   const password = await keys.secret('postgres');
