@@ -84,6 +84,37 @@ describe('what happens to S3', () => {
   const slowDown = refused(503, 'SlowDown');
   const first = (times: number, fault: Fault) => (_: unknown, count: number): Fault => (count <= times ? fault : { kind: 'pass' });
 
+  test('it sends what the README says it needs the right to, and nothing else', async () => {
+    const sent = new Set<string>();
+    proxy.behave((incoming) => {
+      const { pathname } = new URL(incoming.url ?? '/', proxy.url);
+      sent.add(`${incoming.method} ${pathname.split('/').filter(Boolean).length === 1 ? 'bucket' : 'object'}`);
+      return { kind: 'pass' };
+    });
+    await blobs.putIfAbsent('one', bytes('x'), 'text/plain');
+    await blobs.get('one');
+    await blobs.get('one', { first: 0, last: 0 });
+    await blobs.head('one');
+    await blobs.list('o');
+    await blobs.delete('one');
+    // GetObject is for HEAD, too; ListBucket is GET of the bucket.
+    expect([...sent].toSorted()).toEqual(['DELETE object', 'GET bucket', 'GET object', 'HEAD object', 'PUT object']);
+    sent.clear();
+    await (await openS3Blobs({ url: proxy.url, bucket: `test-${v7()}` })).close();
+    expect([...sent].toSorted()).toEqual(['HEAD bucket', 'PUT bucket']);
+  });
+
+  test('who may neither look at the bucket nor make it uses it, or is told', async () => {
+    const { bucket } = JSON.parse(direct.location) as { bucket: string };
+    const ofBucket = (incoming: { url?: string | undefined }): boolean => new URL(incoming.url ?? '/', proxy.url).pathname.split('/').filter(Boolean).length === 1;
+    proxy.behave((incoming) => (ofBucket(incoming) ? refused(403, 'AccessDenied') : { kind: 'pass' }));
+    const confined = await openS3Blobs({ url: proxy.url, bucket });
+    expect(await confined.putIfAbsent('one', bytes('x'), 'text/plain')).toBe(true);
+    await confined.close();
+    proxy.behave((incoming) => (incoming.method === 'PUT' ? refused(403, 'AccessDenied') : { kind: 'pass' }));
+    await expect(openS3Blobs({ url: proxy.url, bucket: `test-${v7()}` })).rejects.toThrow('is not there, and we may not make it');
+  });
+
   test('busy for a moment: nobody notices', async () => {
     proxy.behave(first(2, slowDown));
     expect(await blobs.putIfAbsent('one', bytes('first'), 'text/plain')).toBe(true);

@@ -119,6 +119,34 @@ describe('what happens to DynamoDB', () => {
   const throttled = refused('ProvisionedThroughputExceededException', 400);
   const first = (times: number, fault: Fault) => (_: unknown, count: number): Fault => (count <= times ? fault : { kind: 'pass' });
 
+  test('it sends what the README says it needs the right to, and nothing else', async () => {
+    const sent = new Set<string>();
+    proxy.behave((incoming) => {
+      sent.add(String(incoming.headers['x-amz-target']).replace(/^.*\./, ''));
+      return { kind: 'pass' };
+    });
+    await table.put('one', 1, { condition: { absent: true }, expiresAtMs: Date.now() + 60_000 });
+    await table.get('one');
+    await table.getMany(['one']);
+    await table.list({ prefix: 'o' });
+    await table.delete('one');
+    expect([...sent].toSorted()).toEqual(['BatchGetItem', 'GetItem', 'Query', 'UpdateItem']);
+    sent.clear();
+    await (await openDynamoKeyValueStore({ url: proxy.url, tableName: `test-${v7()}`, clock: systemClock() })).close();
+    expect([...sent].toSorted()).toEqual(['CreateTable', 'DescribeTable', 'UpdateTimeToLive']);
+  });
+
+  test('who may neither look at the table nor make it uses it, or is told', async () => {
+    const denied = refused('AccessDeniedException', 400);
+    const { tableName } = JSON.parse(underTest.location) as { tableName: string };
+    proxy.behave((incoming) => (/DescribeTable|CreateTable/.test(String(incoming.headers['x-amz-target'])) ? denied : { kind: 'pass' }));
+    const confined = await openDynamoKeyValueStore({ url: proxy.url, tableName, clock: systemClock() });
+    expect(await confined.table<number>('things').put('one', 1)).toBeTypeOf('number');
+    await confined.close();
+    proxy.behave((incoming) => (String(incoming.headers['x-amz-target']).endsWith('CreateTable') ? denied : { kind: 'pass' }));
+    await expect(openDynamoKeyValueStore({ url: proxy.url, tableName: `test-${v7()}`, clock: systemClock() })).rejects.toThrow('is not there, and we may not make it');
+  });
+
   test('throttled for a moment: nobody notices', async () => {
     proxy.behave(first(2, throttled));
     const version = await table.put('one', 1, { condition: { absent: true } });
