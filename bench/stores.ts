@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { openFileBlobs } from '../server/infra/blobs/files.ts';
 import type { Blobs } from '../server/infra/blobs/port.ts';
 import { openS3Blobs } from '../server/infra/blobs/s3.ts';
@@ -20,6 +21,7 @@ import { openDynamoKeyValueStore } from '../server/infra/kv/dynamodb.ts';
 import { openLmdbKeyValueStore } from '../server/infra/kv/lmdb.ts';
 import type { KeyValueStore } from '../server/infra/kv/port.ts';
 import { pinoLogger } from '../server/infra/observability/pino.ts';
+import type { Metrics } from '../server/infra/observability/port.ts';
 import { prometheusMetrics } from '../server/infra/observability/prometheus.ts';
 import { awsSettings } from '../tools/engines/aws.ts';
 import { dynamodb } from '../tools/engines/dynamodb.ts';
@@ -59,11 +61,26 @@ async function figuresOf(work: Work): Promise<Figures> {
   return { perSecond: rounded(perSecond), p50Ms: rounded(at(0.5)), p99Ms: rounded(at(0.99)) };
 }
 
+/** Calls of the cache that found Redis away, and so were answered by this process: a round with one of them is no figure. */
+let away = 0;
+const rounds = 5;
+
+async function figuresOfEngine(work: Work): Promise<Figures> {
+  for (let round = 1; round <= rounds; round++) {
+    away = 0;
+    const figures = await figuresOf(work);
+    if (away === 0) return figures;
+    process.stderr.write(`a round does not count: Redis did not answer in time for ${away} calls of the cache\n`);
+    await pause(3_000);
+  }
+  throw new Error('this machine is too busy: Redis did not answer in time in any round');
+}
+
 /** One after the other, so that neither has the machine to share with the other. */
 async function compare(port: string, operation: string, work: { embedded: Work; engine: Work }): Promise<void> {
   for (const warm of [work.embedded, work.engine]) for (let number = 1; number <= 20; number++) await warm(-number);
   const embedded = await figuresOf(work.embedded);
-  const engine = await figuresOf(work.engine);
+  const engine = await figuresOfEngine(work.engine);
   console.log(JSON.stringify({ port, operation, embedded, engine, ratio: rounded(engine.perSecond / embedded.perSecond) }));
 }
 
@@ -94,10 +111,11 @@ const start = async (engine: Engine) => {
   await engine.install();
   return startEngine(engine, { folder: join(folder, engine.name), port: await freePort() });
 };
+const metrics: Metrics = { ...prometheusMetrics(), count: () => void away++ };
 const engines = [await start(redis), await start(dynamodb), await start(s3)];
 const settings: Record<string, string> = Object.assign({}, ...engines.map((engine) => engine.settings)) as Record<string, string>;
 const setting = (name: string): string => settings[name] ?? '';
-const caches = [memoryCache({ clock }), await openRedisCache({ url: setting('MOBILITY_REDIS_URL'), prefix: 'mobility:', clock, logger: pinoLogger('warn'), metrics: prometheusMetrics() })] as const;
+const caches = [memoryCache({ clock }), await openRedisCache({ url: setting('MOBILITY_REDIS_URL'), prefix: 'mobility:', clock, logger: pinoLogger('silent'), metrics })] as const;
 const stores = [await openLmdbKeyValueStore({ folder: join(folder, 'kv'), clock }), await openDynamoKeyValueStore({ url: setting('MOBILITY_DYNAMODB_URL'), tableName: 'bench', clock })] as const;
 const objects = [await openFileBlobs({ folder: join(folder, 'blobs') }), await openS3Blobs({ url: setting('MOBILITY_S3_URL'), bucket: 'bench' })] as const;
 try {
