@@ -8,10 +8,6 @@ import type { Ports } from '../program/ports.ts';
 import type { RunningProcess } from '../program/process.ts';
 import type { Progress } from '../program/progress.ts';
 import { vehicleContract } from '../services/vehicle/contract.ts';
-import { startAdyenSandbox } from '../../simulator/providers/adyen.ts';
-import { startStripeSandbox } from '../../simulator/providers/stripe.ts';
-import { startSimulator } from './simulator.ts';
-import { frankfurt } from './frankfurt.ts';
 
 export interface Demo {
   /** Makes Frankfurt where there is none yet. */
@@ -23,14 +19,18 @@ export interface Demo {
 
 const seed = 20_261_122;
 
+// Each is loaded where it is used: a process with one module knows nothing of the world around it.
+const startStripe = async (port: number, folder: string) => (await import('../../simulator/providers/stripe.ts')).startStripeSandbox({ port, folder: join(folder, 'stripe') });
+const startAdyen = async (port: number, folder: string) => (await import('../../simulator/providers/adyen.ts')).startAdyenSandbox({ port, folder: join(folder, 'adyen') });
+
 /**
  * Opens what has to be there before the modules start, and writes its addresses into the configuration.
  * @param modules of this process: sandboxes stand beside the payments orchestrator, vehicles beside the IoT core
  */
 export async function openDemo(configuration: Configuration, modules: ReadonlySet<string>, progress: Progress): Promise<Demo> {
   const folder = join(configuration.MOBILITY_HOME, 'simulator');
-  const stripe = configuration.MOBILITY_STRIPE_URL || !modules.has('payments-orchestrator') ? undefined : await startStripeSandbox({ port: 0, folder: join(folder, 'stripe') });
-  const adyen = configuration.MOBILITY_ADYEN_URL || !modules.has('payments-orchestrator') ? undefined : await startAdyenSandbox({ port: 0, folder: join(folder, 'adyen') });
+  const stripe = configuration.MOBILITY_STRIPE_URL || !modules.has('payments-orchestrator') ? undefined : await startStripe(0, folder);
+  const adyen = configuration.MOBILITY_ADYEN_URL || !modules.has('payments-orchestrator') ? undefined : await startAdyen(0, folder);
   if (stripe) Object.assign(configuration, { MOBILITY_STRIPE_URL: stripe.url, MOBILITY_STRIPE_KEY: 'sk_test_sandbox' });
   if (adyen) Object.assign(configuration, { MOBILITY_ADYEN_URL: adyen.url, MOBILITY_ADYEN_KEY: 'sandbox' });
   const nearFieldPort = configuration.MOBILITY_SIMULATOR && !configuration.MOBILITY_NEAR_FIELD_URL && modules.has('iot') ? await freePort() : undefined;
@@ -42,11 +42,13 @@ export async function openDemo(configuration: Configuration, modules: ReadonlySe
       const vehicles = client(vehicleContract);
       const { items } = await vehicles.listCities({});
       if (items.some((city) => city.id === 'frankfurt')) return;
+      const { frankfurt } = await import('./frankfurt.ts');
       const body = frankfurt({ vehicles: configuration.MOBILITY_VEHICLES, seed });
       await progress.during('making Frankfurt', vehicles.putCity({ params: { cityId: body.id }, body }));
     },
     async startSimulator({ clock, keys, logger, tracer }) {
       if (!nearFieldPort || !modules.has('gateway')) return undefined;
+      const { startSimulator } = await import('./simulator.ts');
       return progress.during('waking the vehicles', startSimulator({ configuration, clock, keys, logger, tracer, folder, seed, nearFieldPort }));
     },
     async close() {
@@ -87,9 +89,10 @@ export async function startOutside(configuration: Configuration, { clock, keys, 
     for (const part of open.toReversed()) await part.close();
   };
   try {
-    open.push(await startStripeSandbox({ port: ports.stripe, folder: join(folder, 'stripe') }));
-    open.push(await startAdyenSandbox({ port: ports.adyen, folder: join(folder, 'adyen') }));
+    open.push(await startStripe(ports.stripe, folder));
+    open.push(await startAdyen(ports.adyen, folder));
     await untilDoorIsReady(configuration.publicUrl, signal);
+    const { startSimulator } = await import('./simulator.ts');
     const simulator = await startSimulator({ configuration, clock, keys, logger, tracer, folder, seed, nearFieldPort: ports.nearField, patience: signal });
     open.push(simulator);
     await Promise.race([simulator.connected(), once(signal, 'abort')]);

@@ -41,7 +41,7 @@ export interface RemoteOptions {
   patienceMs?: number;
 }
 
-const defaults = { timeoutMs: 30_000, patienceMs: 15_000 };
+const defaults = { timeoutMs: 30_000, patienceMs: 30_000 };
 /** Between two looks at addresses that are away. */
 const shortestPauseMs = 20;
 

@@ -330,4 +330,17 @@ describe('INCIDENT-10: on a screen', () => {
     expect(text).toMatch(/^event: incident\ndata: \{/);
     reader.abort();
   });
+
+  test('what another process of the module changed is on the screen, too, and once', async () => {
+    const { id } = await world.incidents.openIncident({ body: { vehicleId, severity: 'medium', text: 'somebody called' } }, { ...staff, idempotencyKey: v7() });
+    const reader = new AbortController();
+    const lines = await watch(reader.signal);
+    expect(String((await lines.next()).value)).toContain(id);
+    await world.sql`update incidents set assignee = 'a colleague elsewhere' where id = ${id}`;
+    await world.sql`insert into timeline (incident_id, at, kind, by, text) values (${id}, now(), 'assigned', 'a colleague elsewhere', '')`;
+    const text = String((await lines.next()).value);
+    expect(text).toContain('a colleague elsewhere');
+    expect(text.match(/event: incident/g)).toHaveLength(1);
+    reader.abort();
+  });
 });

@@ -7,13 +7,15 @@ import { vehicleContract } from '../vehicle/contract.ts';
 import { attachTelemetry, commandVehicle } from './aftermath.ts';
 import { followAlerts } from './alerts.ts';
 import { incidentContract } from './contract.ts';
-import type { IncidentServices } from './incidents.ts';
+import { type IncidentServices, presentIncident } from './incidents.ts';
 import { askRider, closeByItself, noteSilence, riderHandlers } from './rider.ts';
 import { lookHandlers, staffHandlers } from './staff.ts';
-import { erasePerson } from './store.ts';
+import { erasePerson, recentlyChanged } from './store.ts';
 import { IncidentStreams } from './stream.ts';
 
 type Operations = typeof incidentContract.operations;
+
+const lookEveryMs = 1_000;
 
 /** What happens by itself, at a time. */
 function react(services: IncidentServices): void {
@@ -26,6 +28,25 @@ function react(services: IncidentServices): void {
   database.onTimer('attach-telemetry', ({ key, payload }) => attachTelemetry(services, key, payload));
 }
 
+/** A second process of this module changes incidents, too: what it did is read from the rows, for the screens that this one serves. */
+async function followOthers({ context: { database, logger }, streams }: IncidentServices): Promise<{ stop(): Promise<void> }> {
+  const read = async () => (await recentlyChanged(database.sql)).map(presentIncident);
+  streams.note(await read());
+  let reading: Promise<void> | undefined;
+  const timer = setInterval(() => {
+    reading ??= read()
+      .then((incidents) => streams.offer(incidents))
+      .catch((error: unknown) => logger.warn({ error }, 'incidents that other processes changed cannot be read; tried again'))
+      .finally(() => (reading = undefined));
+  }, lookEveryMs);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await reading;
+    },
+  };
+}
+
 export const incidentModule = defineModule<Operations>({
   name: 'incident',
   contract: incidentContract,
@@ -36,6 +57,7 @@ export const incidentModule = defineModule<Operations>({
     const streams = new IncidentStreams();
     const services: IncidentServices = { context, streams, bookings: context.client(bookingContract), telemetry: context.client(telemetryContract), vehicles: context.client(vehicleContract) };
     react(services);
+    const followed = await followOthers(services);
     const { erased } = userContract.events;
     database.consume([erased], (event, { sql }) => erasePerson(sql, erased.data.parse(event.data).riderId));
     const { opened } = incidentContract.events;
@@ -51,6 +73,7 @@ export const incidentModule = defineModule<Operations>({
       handlers: { ...lookHandlers(services), ...staffHandlers(services), ...riderHandlers(services) },
       async stop() {
         streams.close();
+        await followed.stop();
         await alerts.close();
       },
     };

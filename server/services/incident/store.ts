@@ -62,6 +62,13 @@ export async function findIncident(sql: AnySql, id: string): Promise<IncidentRow
   return row;
 }
 
+/** So many entries back is looked for changes: far more than are made in a second. */
+export const mostLookedAt = 200;
+
+/** The incidents that changed last, whichever process did it: each change is an entry of the timeline. */
+export const recentlyChanged = (sql: AnySql): Promise<IncidentRow[]> =>
+  sql<IncidentRow[]>`select * from incidents where id in (select incident_id from timeline order by number desc limit ${mostLookedAt})`;
+
 /** For a change: nobody else changes the row until the transaction ends. */
 export async function lockIncident(sql: TransactionSql, id: string): Promise<IncidentRow | undefined> {
   const [row] = await sql<IncidentRow[]>`select * from incidents where id = ${id} for update`;

@@ -1,6 +1,7 @@
 /** Incidents on a screen, live: the open ones, then each as it changes. */
 import { Problem } from '../../wire/problem.ts';
 import type { Incident } from './contract.ts';
+import { mostLookedAt } from './store.ts';
 
 export interface StreamSettings {
   /** A comment after so long without a change keeps the connection open. */
@@ -10,6 +11,9 @@ export interface StreamSettings {
 }
 
 export const streamSettings: StreamSettings = { heartbeatMs: 15_000, mostPerCaller: 10, most: 500 };
+
+/** More than are read of what others have changed. */
+const mostRemembered = 2 * mostLookedAt;
 
 const event = (name: string, data: unknown): string => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
@@ -39,6 +43,8 @@ export class IncidentStreams {
   readonly #settings: StreamSettings;
   readonly #watches = new Map<Watch, string>();
   readonly #closing = new AbortController();
+  /** What was told last of those that changed lately, to tell nothing twice: this process and what it reads of others say the same. */
+  readonly #told = new Map<string, string>();
 
   constructor(settings: StreamSettings = streamSettings) {
     this.#settings = settings;
@@ -48,8 +54,23 @@ export class IncidentStreams {
     return this.#watches.size;
   }
 
+  /** Notes incidents as known, without telling anybody. @returns those that were not known so */
+  note(incidents: readonly Incident[]): Incident[] {
+    const news = incidents.filter((incident) => this.#told.get(incident.id) !== JSON.stringify(incident));
+    for (const incident of news) {
+      this.#told.delete(incident.id);
+      this.#told.set(incident.id, JSON.stringify(incident));
+    }
+    for (const id of this.#told.keys()) {
+      if (this.#told.size <= mostRemembered) break;
+      this.#told.delete(id);
+    }
+    return news;
+  }
+
   /** Tells every reader about incidents as they are now. */
-  offer(incidents: readonly Incident[]): void {
+  offer(offered: readonly Incident[]): void {
+    const incidents = this.note(offered);
     for (const watch of this.#watches.keys()) {
       for (const incident of incidents) {
         watch.waiting.delete(incident.id);

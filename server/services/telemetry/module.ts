@@ -27,6 +27,8 @@ const mostEventsAtOnce = 64;
 /** The live state does not wait for history: so many further batches are read meanwhile, while there are not more rows than that. */
 const batchesAhead = 16;
 const mostWaitingRows = 100_000;
+/** Zones are asked for again and again: a start does not wait for the vehicle service to come. */
+const zonesWithinMs = 3_000;
 const snapshotEveryMs = 5_000;
 const sweepEveryMs = 2_000;
 /** Nearer to the present than that counts as caught up. */
@@ -73,7 +75,7 @@ async function assemble(context: ModuleContext, settings: FactSettings): Promise
 }
 
 async function loadZones({ context, zones, finder }: Parts): Promise<void> {
-  const { items } = await context.client(vehicleContract).listZones({ query: { bbox: wholeWorld } });
+  const { items } = await context.client(vehicleContract).listZones({ query: { bbox: wholeWorld } }, { timeoutMs: zonesWithinMs });
   const before = zones.isLoaded ? zones.ids() : undefined;
   zones.replace(items);
   finder.zonesReplaced(before);
