@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../server/infra/free-port.ts';
 import { type RunningEngine, startEngine } from '../../tools/engines/engine.ts';
-import { checkEveryMs, haproxy } from '../../tools/engines/haproxy.ts';
-import { demoUser } from '../journeys/program.ts';
+import { checkEveryMs, gatewaysPath, haproxy } from '../../tools/engines/haproxy.ts';
+import { demoUser, until } from '../journeys/program.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { startLoad } from './load.ts';
 
@@ -38,7 +38,11 @@ test('no request is lost, and every process ends by itself, with 0', async () =>
   const users = await Promise.all(Array.from({ length: riders }, (_, index) => demoUser(cluster.url, `rolling-${index}@example.com`)));
   const load = startLoad(cluster.url, users);
   const codes: Record<string, number | null> = {};
-  for (const process of cluster.processes.filter(({ name }) => name !== 'outside')) codes[process.name] = await process.restart();
+  for (const process of cluster.processes.filter(({ name }) => name !== 'outside')) {
+    codes[process.name] = await process.restart();
+    // As whoever rolls an update out waits: the next one stops when the balancer has seen that this one is back.
+    await until(async () => (await (await fetch(`${cluster.url}${gatewaysPath}`)).text()) === '2', 30_000);
+  }
   await load.stop();
 
   expect(load.lost).toEqual([]);

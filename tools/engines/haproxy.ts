@@ -9,6 +9,9 @@ import { installPackages, requiredProgram } from './debian.ts';
 /** How often a gateway is asked; it has to say that it stops for longer than this before it does (MOBILITY_DRAIN_MS). */
 export const checkEveryMs = 200;
 
+/** Answers with how many gateways it sends requests to. */
+export const gatewaysPath = '/balancer/gateways';
+
 const configuration = (port: number, gatewayPorts: readonly number[]): string => `
 global
   maxconn 2000
@@ -26,6 +29,7 @@ defaults
   retry-on conn-failure
 frontend door
   bind 127.0.0.1:${port}
+  http-request return status 200 content-type text/plain lf-string "%[nbsrv(gateways)]" if { path ${gatewaysPath} }
   default_backend gateways
 backend gateways
   balance leastconn
