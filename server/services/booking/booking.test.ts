@@ -218,6 +218,20 @@ describe('the ride', () => {
     expect(new Set(world.stage.calls.filter((call) => call.startsWith('unlock'))).size).toBe(1);
     expect(await refusal(world.booking.cancel({ params }, { caller: rider }))).toBe('wrong-state');
     world.clock.advance(36_000);
+    world.stage.vehicle = { seenAt: world.clock.now().toISOString(), locked: true };
+    expect((await world.booking.cancel({ params }, { caller: rider })).state).toBe('cancelled');
+  });
+
+  test('BOOKING-11: a vehicle that was silent since it may have been opened is asked, and keeps the booking from being cancelled', async () => {
+    const { id } = await book();
+    const params = { bookingId: id };
+    await world.booking.unlock({ params }, { caller: rider });
+    world.clock.advance(10 * minuteMs);
+    expect(await refusal(world.booking.cancel({ params }, { caller: rider }))).toBe('wrong-state');
+    expect(world.stage.calls.filter((call) => call.startsWith('locate'))).toHaveLength(1);
+    world.stage.vehicle = { seenAt: world.clock.now().toISOString(), locked: false };
+    expect(await refusal(world.booking.cancel({ params }, { caller: rider }))).toBe('wrong-state');
+    world.stage.vehicle = { seenAt: world.clock.now().toISOString(), locked: true };
     expect((await world.booking.cancel({ params }, { caller: rider })).state).toBe('cancelled');
   });
 
@@ -230,6 +244,7 @@ describe('the ride', () => {
     world.clock.advance(40_000);
     expect(await refusal(world.booking.cancel({ params }, { caller: rider }))).toBe('wrong-state');
     world.clock.advance(26_000);
+    world.stage.vehicle = { seenAt: world.clock.now().toISOString(), locked: true };
     expect((await world.booking.cancel({ params }, { caller: rider })).state).toBe('cancelled');
   });
 

@@ -22,6 +22,9 @@ const commandLifetimeMs = 30_000;
 const commandWaitMs = 8_000;
 const rideStartWaitMs = 5_000;
 const unheardRetryMs = 60_000;
+/** A vehicle that may have been opened is asked before its booking is cancelled, and the rider waits for so long. */
+const locateWaitMs = 3_000;
+const unheardCancelRetryMs = 5_000;
 /** Fixed-time rides that nobody ends are ended this long after their booked end. */
 const abandonedAfterMs = 24 * 3600_000;
 
@@ -132,14 +135,29 @@ export async function expireReservation(services: BookingServices, bookingId: st
   await release(services, bookingId, 'expired');
 }
 
+/** How the vehicle of a booking stands, when that matters: one that has been silent since it may have been opened is asked. */
+async function heardVehicle(services: BookingServices, row: BookingRow): Promise<LatestVehicle | undefined> {
+  if (!row.tokenExpiresAt) return undefined;
+  const { vehicles, context } = services;
+  const params = { vehicleId: row.vehicleId };
+  const known = await vehicles.getVehicle({ params });
+  const nowMs = context.clock.nowMs();
+  if (nowMs < row.tokenExpiresAt.getTime() + clockSkewMs || !mayBeOpen(row, known, nowMs)) return known;
+  const expiresAt = new Date(nowMs + commandLifetimeMs).toISOString();
+  await vehicles.sendCommand({ body: { id: v7(), vehicleId: row.vehicleId, kind: 'locate', bookingId: row.id, riderId: row.riderId, expiresAt, waitMs: locateWaitMs } });
+  return vehicles.getVehicle({ params });
+}
+
 /** Ends a booking that never became a ride, and gives the held money back. */
-async function release(services: BookingServices, bookingId: string, event: 'expired' | 'cancelled', riderId?: string): Promise<BookingRow> {
+async function release(services: BookingServices, bookingId: string, event: 'expired' | 'cancelled', { riderId, vehicle }: { riderId?: string | undefined; vehicle?: LatestVehicle | undefined } = {}): Promise<BookingRow> {
   return services.context.database.transaction(async (transaction) => {
     const row = await lockOwn(transaction, bookingId, riderId);
     if (row.state === event) return row;
-    if (event === 'cancelled' && row.tokenExpiresAt && services.context.clock.nowMs() < row.tokenExpiresAt.getTime() + clockSkewMs) {
-      const retryAfterSeconds = Math.ceil((row.tokenExpiresAt.getTime() + clockSkewMs - services.context.clock.nowMs()) / 1000);
-      throw new Problem('wrong-state', 'an unlock token is still valid; cancel when it has run out', { retryAfterSeconds });
+    const nowMs = services.context.clock.nowMs();
+    if (event === 'cancelled' && row.tokenExpiresAt && (!vehicle || mayBeOpen(row, vehicle, nowMs))) {
+      const leftMs = row.tokenExpiresAt.getTime() + clockSkewMs - nowMs;
+      const retryAfterSeconds = Math.ceil(Math.max(leftMs, unheardCancelRetryMs) / 1000);
+      throw new Problem('wrong-state', leftMs > 0 ? 'an unlock token is still valid; cancel when it has run out' : 'the vehicle may have been opened; cancel when it has said that it is locked', { retryAfterSeconds });
     }
     transaction.cancelTimer('reservation-expiry', bookingId);
     transaction.cancelTimer('payment-deadline', bookingId);
@@ -207,8 +225,9 @@ export function rideHandlers(services: BookingServices): Pick<Handlers<Operation
     pause: async (call) => show(await pauseOrResume(services, call, 'paused')),
     resume: async (call) => show(await pauseOrResume(services, call, 'resumed')),
     async cancel(call) {
-      const row = await release(services, call.params.bookingId, 'cancelled', ownerFilter(callerOf(call)));
-      return show(row);
+      const caller = callerOf(call);
+      const vehicle = await heardVehicle(services, await readOwn(services, call.params.bookingId, caller));
+      return show(await release(services, call.params.bookingId, 'cancelled', { riderId: ownerFilter(caller), vehicle }));
     },
   };
 }
