@@ -235,6 +235,14 @@ describe('the ride', () => {
     expect((await world.booking.cancel({ params }, { caller: rider })).state).toBe('cancelled');
   });
 
+  test('BOOKING-23: a vehicle that comes back open for a booking that is over is locked', async () => {
+    const { id } = await book();
+    await world.booking.cancel({ params: { bookingId: id } }, { caller: rider });
+    await world.reportUnlocked(id, vehicleId);
+    await eventually(async () => world.stage.calls.some((call) => call.startsWith('lock ')));
+    expect((await get(id)).state).toBe('cancelled');
+  });
+
   test('BOOKING-11: a command does not shorten the time in which a token that is out may open', async () => {
     const { id } = await book();
     const params = { bookingId: id };

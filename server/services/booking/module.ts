@@ -10,7 +10,7 @@ import { bookingContract } from './contract.ts';
 import { observeBookings } from './figures.ts';
 import { toBooking } from './presentation.ts';
 import { applyPayment, reserveHandlers } from './reserve.ts';
-import { charge, endAbandoned, markCharged, returnHandlers } from './return.ts';
+import { charge, endAbandoned, lockStray, markCharged, returnHandlers } from './return.ts';
 import { expireReservation, releasePayment, rideHandlers, startRide } from './ride.ts';
 import { type BookingServices, callerOf, readOwn } from './services.ts';
 import { countByState, deleteQuotesBefore, erasePerson, findBooking, hasOpenBooking, listBookings } from './store.ts';
@@ -73,6 +73,7 @@ function react(services: BookingServices): void {
   database.onTimer('payment-deadline', ({ key }) => checkPayment(services, key));
   database.onTimer('reservation-expiry', ({ key }) => expireReservation(services, key));
   database.onTimer('payment-release', ({ key }) => releasePayment(services, key));
+  database.onTimer('stray-lock', ({ key }) => lockStray(services, key));
   database.onTimer('longest-ride', ({ key }) => endAbandoned(services, key));
   database.onTimer('capture', async ({ key }) => {
     const row = await charge(services, key);

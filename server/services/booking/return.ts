@@ -47,6 +47,17 @@ async function lockVehicle(services: BookingServices, row: BookingRow): Promise<
   // Not heard of: the ride ends all the same; the command stays out until the vehicle has locked.
 }
 
+/** A vehicle that stands open for a booking that is over: it is told to lock, until it has. */
+export async function lockStray(services: BookingServices, bookingId: string): Promise<void> {
+  const { context } = services;
+  const row = await findBooking(context.database.sql, bookingId);
+  if (!row) return;
+  const id = await lockCommandId(services, row);
+  await services.vehicles.sendCommand({
+    body: { id, vehicleId: row.vehicleId, kind: 'lock', bookingId: row.id, riderId: row.riderId, expiresAt: new Date(context.clock.nowMs() + lockLifetimeMs).toISOString(), waitMs: 0 },
+  });
+}
+
 interface Standing {
   facts: ReturnFacts;
   position: BookingRow['endPosition'];

@@ -85,6 +85,8 @@ async function awaitRide(services: BookingServices, bookingId: string, signal: A
   }
 }
 
+const overWithoutRide: readonly BookingRow['state'][] = ['cancelled', 'expired', 'failed'];
+
 /** The vehicle says that it was opened for a booking: the ride has begun, at the time of its clock. */
 export async function startRide(
   services: BookingServices,
@@ -92,8 +94,10 @@ export async function startRide(
   opened: { bookingId: string; vehicleId: string; unlockedAt: string; position: BookingRow['startPosition']; odometerMetres: number },
 ): Promise<void> {
   const row = await lockBooking(transaction.sql, opened.bookingId);
-  // Unknown, of another vehicle, or begun already: nothing to do; the vehicle service shows such a vehicle as unlocked.
-  if (!row || row.vehicleId !== opened.vehicleId || row.state !== 'confirmed') return;
+  // Unknown, of another vehicle, or begun already: nothing to do.
+  if (row?.vehicleId !== opened.vehicleId) return;
+  if (overWithoutRide.includes(row.state)) transaction.schedule({ kind: 'stray-lock', key: row.id, dueAt: services.context.clock.now() });
+  if (row.state !== 'confirmed') return;
   const nowMs = services.context.clock.nowMs();
   const startedAt = new Date(Math.min(nowMs, Math.max(Date.parse(opened.unlockedAt), row.createdAt.getTime())));
   const endsAtLatest = row.fixedTime ? new Date(row.endsAt.getTime() + abandonedAfterMs) : new Date(startedAt.getTime() + termsOf(row.vehicleType).longestMs);
