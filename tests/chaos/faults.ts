@@ -1,5 +1,6 @@
 /** Everything that is broken on purpose: how it begins, how long it lasts, how it ends. */
 import type { Random } from '../../simulator/randomness.ts';
+import { slowDown, throttled } from './http-proxy.ts';
 import type { Part, Town } from './town.ts';
 
 export interface Fault {
@@ -96,7 +97,7 @@ const messageFaults: readonly Fault[] = [{ name: 'repeated-messages', what: 'the
 const jumpSeconds = 45;
 const clockFaults: readonly Fault[] = [
   {
-    name: 'clock-jump', what: `the clock of the platform jumps ${jumpSeconds} s ahead, and after 8 s back`, lastsMs: 8_000, clockSlackMs: jumpSeconds * 1000,
+    name: 'clock-jump', what: `the clock of the platform (of many processes: of the bookings alone) jumps ${jumpSeconds} s ahead, and after 8 s back`, lastsMs: 8_000, clockSlackMs: jumpSeconds * 1000,
     begin: (town) => town.moveClock(jumpSeconds),
     end: (town) => town.moveClock(0),
   },
@@ -116,6 +117,34 @@ const diskFaults: readonly Fault[] = [
         await part.start();
       }
     },
+  },
+];
+
+const brokerAwayMs = 30_000;
+/** Of requests to an engine that is throttled or out of order. */
+const refusedShare = 0.5;
+
+const engineFaults: readonly Fault[] = [
+  {
+    name: 'broker-gone', what: 'SIGKILL of Kafka, which stays away for 30 s', lastsMs: brokerAwayMs,
+    begin: async ({ engines }) => engines?.broker.kill(),
+    end: async ({ engines }) => engines?.broker.start(),
+  },
+  { name: 'redis-flush', what: 'everything that Redis has is deleted', lastsMs: 0, begin: async ({ engines }) => engines?.cache.flush(), end: nothing },
+  {
+    name: 'redis-gone', what: 'SIGKILL of Redis, which stays away for 10 s', lastsMs: 10_000,
+    begin: async ({ engines }) => engines?.cache.kill(),
+    end: async ({ engines }) => engines?.cache.start(),
+  },
+  {
+    name: 'dynamodb-throttled', what: 'DynamoDB refuses half of all requests for 15 s, because there are too many', lastsMs: 15_000,
+    begin: async ({ engines }) => engines?.keyValueDoor.refuse(refusedShare, throttled),
+    end: async ({ engines }) => engines?.keyValueDoor.refuse(0, throttled),
+  },
+  {
+    name: 's3-errors', what: 'S3 answers half of all requests with 503 for 15 s', lastsMs: 15_000,
+    begin: async ({ engines }) => engines?.objectDoor.refuse(refusedShare, slowDown),
+    end: async ({ engines }) => engines?.objectDoor.refuse(0, slowDown),
   },
 ];
 
@@ -140,4 +169,4 @@ const paymentFaults: readonly Fault[] = [
 ];
 
 /** In the order of a default run. What a town does not have is left out. */
-export const faultsOf = (town: Town): Fault[] => [...processFaults(town), ...databaseFaults, ...networkFaults, ...messageFaults, ...clockFaults, ...(town.disk ? diskFaults : []), ...paymentFaults];
+export const faultsOf = (town: Town): Fault[] => [...processFaults(town), ...databaseFaults, ...networkFaults, ...messageFaults, ...clockFaults, ...(town.disk ? diskFaults : []), ...(town.engines ? engineFaults : []), ...paymentFaults];

@@ -1,6 +1,7 @@
 /** `npm run chaos`: breaks a city under load in every way that is known, and then at random. Exit code 1 when an invariant is broken. */
 import { parseArgs } from 'node:util';
 import { pick, randomFor } from '../../simulator/randomness.ts';
+import { openClusterTown } from './cluster-town.ts';
 import { openEmbeddedTown } from './embedded-town.ts';
 import { type Fault, faultsOf } from './faults.ts';
 import { table } from './report.ts';
@@ -25,7 +26,8 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const tell = (entry: object): void => void process.stdout.write(`${JSON.stringify(entry)}\n`);
 
 say(`seed ${seed}: npm run chaos -- --seed ${seed}${values.embedded ? ' --embedded' : ''} begins the same run`);
-const town = await openEmbeddedTown({ seed, vehicles: Number(values.vehicles) });
+const vehicles = Number(values.vehicles);
+const town = values.embedded ? await openEmbeddedTown({ seed, vehicles }) : await openClusterTown({ seed, vehicles, say });
 const run = new ChaosRun({ town, seed, riders: Number(values.riders), say });
 const results: RoundResult[] = [];
 try {
