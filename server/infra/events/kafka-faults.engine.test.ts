@@ -62,6 +62,23 @@ describe('one broker of Kafka', () => {
     await expectAllOnceInOrder(current, load, firsts);
   }, 180_000);
 
+  test('away for longer than a member may be silent: what comes right after it is handled by every group, and waits for no further event', async () => {
+    const current = await open();
+    const groups = Array.from({ length: 6 }, (_, index) => `readers-${index}`);
+    const heard = new Map<string, string[]>(groups.map((group) => [group, []]));
+    for (const group of groups) current.subscribe({ group, topics: ['things'], handle: async (batch) => void heard.get(group)?.push(...batch.map(({ id }) => id)) });
+    const [first, second] = eventsOf('key', 2) as [CloudEvent, CloudEvent];
+    await current.append('things', [first]);
+    for (const group of groups) await caughtUp(current, 'things', group);
+    await broker.kill();
+    const goneSince = performance.now();
+    await expect.poll(() => performance.now() - goneSince, { timeout: 60_000 }).toBeGreaterThan(30_000);
+    broker = await broker.restart();
+    await current.append('things', [second]);
+    for (const group of groups) await caughtUp(current, 'things', group);
+    for (const ids of heard.values()) expect([...new Set(ids)]).toEqual([first.id, second.id]);
+  }, 240_000);
+
   test('stopped for seconds, with everything sent to it again and again: nothing is doubled', async () => {
     // An answer is waited for much shorter than the broker stands still: each batch reaches it several times.
     const current = await open({ requestTimeoutMs: 700 });

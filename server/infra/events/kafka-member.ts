@@ -14,6 +14,8 @@ export interface MemberEvents {
   assigned(partitions: readonly TopicPartition[]): void;
   /** Counted out: others may hold what we held. */
   lost(): void;
+  /** The broker answers after a silence: what was read meanwhile may be handled now. */
+  heardAgain(): void;
 }
 
 export interface OffsetCommit extends TopicPartition, Committed {}
@@ -98,7 +100,9 @@ export class KafkaMember {
     const answer = await this.#heartbeat(connection, this.#epoch, isJoining ? [] : this.#owned);
     this.#epoch = answer.memberEpoch;
     this.#intervalMs = answer.heartbeatIntervalMs;
+    const wasAlive = this.isAlive;
     this.#aliveUntilMs = askedAtMs + this.#sessionMs;
+    if (!wasAlive) this.#events.heardAgain();
     if (!answer.assignment) return;
     const names = new Map([...this.#client.topics].map(([name, { id }]) => [id, name]));
     if (answer.assignment.topicPartitions.some(({ topicId }) => !names.has(topicId))) {

@@ -68,6 +68,7 @@ export class KafkaSubscription implements Subscription {
         this.#assigned.clear();
         this.#held.clear();
       },
+      heardAgain: () => this.#delivery.wake(),
     });
     this.#fetcher = new KafkaFetcher(around.client.another(), {
       wanted: () => [...this.#held.values()].filter(({ isLeaving }) => !isLeaving),
