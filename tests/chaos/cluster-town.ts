@@ -47,8 +47,13 @@ interface Ground {
 
 /** Starts the engines, with a stretch of network before each that can have one. */
 async function openGround(folder: string, seed: number): Promise<Ground> {
-  const [database, broker, cache, keyValues, objects] = await Promise.all([postgres, kafka, redis, dynamodb, s3].map((engine) => enginePart(engine, folder))) as [Part & Awaited<ReturnType<typeof enginePart>>, ...Awaited<ReturnType<typeof enginePart>>[]];
-  if (!broker || !cache || !keyValues || !objects) throw new Error('an engine is missing');
+  const starts = await Promise.allSettled([postgres, kafka, redis, dynamodb, s3].map((engine) => enginePart(engine, folder)));
+  const parts = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+  const [database, broker, cache, keyValues, objects] = parts;
+  if (!database || !broker || !cache || !keyValues || !objects) {
+    await Promise.all(parts.map((part) => part.stop()));
+    throw new Error(`not every engine could be started: ${starts.map((start) => (start.status === 'rejected' ? String(start.reason) : '')).join(' ')}`);
+  }
   const link = await TcpProxy.open({ targetPort: database.port, random: randomFor(seed, 'database') });
   const cacheLink = await TcpProxy.open({ targetPort: cache.port, random: randomFor(seed, 'cache') });
   const keyValueDoor = await openHttpProxy(keyValues.port, randomFor(seed, 'key-values'));
@@ -66,7 +71,7 @@ async function openGround(folder: string, seed: number): Promise<Ground> {
     },
     async close() {
       await Promise.all([link.close(), cacheLink.close(), keyValueDoor.close(), objectDoor.close()]);
-      await Promise.all([database, broker, cache, keyValues, objects].map((part) => part.stop()));
+      await Promise.all(parts.map((part) => part.stop()));
     },
   };
 }
@@ -90,7 +95,7 @@ export async function openClusterTown({ seed, vehicles, say }: { seed: number; v
   const home = join(folder, 'home');
   say('starting a process for each target');
   const cluster = await startCluster({
-    home, outside: false, engines: ground.settings, environment: { ...street.settings, MOBILITY_VEHICLES: String(vehicles), MOBILITY_PAYMENT_TIMEOUT_MS: '1500', MOBILITY_LOG_LEVEL: 'error' },
+    home, outside: false, engines: ground.settings, environment: { ...street.settings, MOBILITY_VEHICLES: String(vehicles), MOBILITY_PAYMENT_TIMEOUT_MS: '1500', MOBILITY_LOG_LEVEL: 'warn' },
   });
   const previous = { ...process.env };
   // The clients of the stand-ins take their credentials from the environment.

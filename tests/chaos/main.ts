@@ -47,7 +47,10 @@ try {
     const result = await run.round(index + 1, fault, calmMs);
     results.push(result);
     tell(result);
-    if (result.broken.length > 0) break;
+    if (result.broken.length > 0) {
+      say(town.output());
+      break;
+    }
   }
 } finally {
   run.stop();
