@@ -36,6 +36,8 @@ export class KafkaMember {
   readonly #events: MemberEvents;
   readonly #id = randomUUID();
   #epoch = joining;
+  /** Whether the answer to the last heartbeat reached us. The broker says once what is assigned, and may have said it in one that did not. */
+  #heardLast = false;
   #owned: readonly TopicPartition[] = [];
   #sessionMs = defaultSessionMs;
   #intervalMs = 1000;
@@ -97,7 +99,10 @@ export class KafkaMember {
     const askedAtMs = monotonicMs();
     const isJoining = this.#epoch === joining;
     const connection = await this.#client.coordinator(this.#group);
-    const answer = await this.#heartbeat(connection, this.#epoch, isJoining ? [] : this.#owned);
+    const isWhole = isJoining || !this.#heardLast;
+    this.#heardLast = false;
+    const answer = await this.#heartbeat(connection, this.#epoch, isJoining ? [] : this.#owned, isWhole);
+    this.#heardLast = true;
     this.#epoch = answer.memberEpoch;
     this.#intervalMs = answer.heartbeatIntervalMs;
     const wasAlive = this.isAlive;
@@ -112,12 +117,12 @@ export class KafkaMember {
     this.#events.assigned(answer.assignment.topicPartitions.flatMap(({ topicId, partitions }) => partitions.map((partition) => ({ topic: names.get(topicId) ?? topicId, partition }))));
   }
 
-  #heartbeat(connection: Connection, epoch: number, owned: readonly TopicPartition[]) {
+  /** @param isWhole says everything about us, so that the broker says what is assigned, whether that has changed or not */
+  #heartbeat(connection: Connection, epoch: number, owned: readonly TopicPartition[], isWhole = false) {
     const { prefix } = this.#client;
     const byTopic = Map.groupBy(owned, ({ topic }) => topic);
     const topicPartitions = [...byTopic].map(([topic, entries]) => ({ topicId: this.#client.topics.get(topic)?.id ?? '', partitions: entries.map(({ partition }) => partition) })).filter(({ topicId }) => topicId !== '');
-    const isJoining = epoch === joining;
-    return consumerGroupHeartbeatV1.api.async(connection, `${prefix}${this.#group}`, this.#id, epoch, null, null, isJoining ? rebalanceTimeoutMs : -1, isJoining ? this.#topics.map((topic) => `${prefix}${topic}`) : null, null, null, topicPartitions);
+    return consumerGroupHeartbeatV1.api.async(connection, `${prefix}${this.#group}`, this.#id, epoch, null, null, isWhole ? rebalanceTimeoutMs : -1, isWhole ? this.#topics.map((topic) => `${prefix}${topic}`) : null, null, null, topicPartitions);
   }
 
   #afterFailure(error: unknown, failures: number): void {
