@@ -28,6 +28,8 @@ const tell = (entry: object): void => void process.stdout.write(`${JSON.stringif
 say(`seed ${seed}: npm run chaos -- --seed ${seed}${values.embedded ? ' --embedded' : ''} begins the same run`);
 const vehicles = Number(values.vehicles);
 const town = values.embedded ? await openEmbeddedTown({ seed, vehicles }) : await openClusterTown({ seed, vehicles, say });
+// Whoever stops a run leaves no engine and no process of it behind.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void town.close().finally(() => process.exit(1)));
 const run = new ChaosRun({ town, seed, riders: Number(values.riders), say });
 const results: RoundResult[] = [];
 try {
