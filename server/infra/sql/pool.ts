@@ -8,6 +8,9 @@
  * Each of its connections first asks for the array types, and when it is lost at that moment nobody catches the error, and
  * arrays are sent malformed from then on. So they are asked for once, and every later connection is given the answer.
  *
+ * What is asked for between the error of a connection and its end is given to that connection, and never answered. The library
+ * tells it when it is made to end, so a pool that was replaced is, after a while.
+ *
  * What could not even be sent, because the server let no connection in, is tried again for a while: it may be restarting, or
  * others have all its connections at this moment.
  */
@@ -153,9 +156,10 @@ function patiently(statement: Statement, handlerNow: () => Statement['handler'],
 
 /**
  * @param connect makes a pool that tells when one of its connections has ended
+ * @param options.replacedEndsWithinSeconds what a pool that was replaced has so long for; 15 unless given
  * @throws when the database cannot be reached
  */
-export async function openPool(connect: (onClose: () => void) => Sql): Promise<Pool> {
+export async function openPool(connect: (onClose: () => void) => Sql, { replacedEndsWithinSeconds = 15 }: { replacedEndsWithinSeconds?: number } = {}): Promise<Pool> {
   const types = await whilePatient(async () => {
     const first = connect(() => undefined);
     await first`select 1`.finally(() => first.end());
@@ -168,8 +172,8 @@ export async function openPool(connect: (onClose: () => void) => Sql): Promise<P
       losses += 1;
       if (isEnding || made !== current) return;
       current = make();
-      // What is under way on other connections comes to its end. Nobody waits for it: the lost one never tells that it is done.
-      void made.end();
+      // What is under way on other connections comes to its end, within limits. Nobody waits for it: the lost one never tells that it is done.
+      void made.end({ timeout: replacedEndsWithinSeconds });
     });
     teach(made, types);
     return made;
