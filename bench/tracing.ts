@@ -2,22 +2,13 @@
  * What tracing costs a request through the gateway, export off and on: authenticated requests a second, in alternating rounds:
  * `npm run bench -- tracing [SECONDS]`. Prints JSON lines. Spans go to a collector in this process that reads and forgets them.
  */
-import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import autocannon from 'autocannon';
+import { load, type LoadFigures, median, startServer } from './gateway/measured.ts';
 
 const seconds = Number(process.argv[2] ?? 5);
 const rounds = 3;
-const connections = 50;
-
-interface Server {
-  child: ChildProcess;
-  urls: Record<string, string>;
-  token: string;
-}
 
 let received = 0;
 const collector = createServer((request, response) => {
@@ -27,41 +18,19 @@ collector.listen(0, '127.0.0.1');
 await once(collector, 'listening');
 const collectorUrl = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
 
-async function start(environment: Record<string, string>): Promise<Server> {
-  const child = fork(fileURLToPath(new URL('gateway/server.ts', import.meta.url)), ['gateway'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, ...environment } });
-  const [told] = (await once(child, 'message')) as [Omit<Server, 'child'>];
-  return { child, ...told };
-}
-
-async function processorSeconds({ child }: Server): Promise<number> {
-  child.send('usage');
-  const [{ processorSeconds: used }] = (await once(child, 'message')) as [{ processorSeconds: number }];
-  return used;
-}
-
-/** @throws Error when any request was not answered with 200 */
-async function load(server: Server): Promise<{ perSecond: number; processorMicrosecondsEach: number }> {
-  const before = await processorSeconds(server);
-  const result = await autocannon({ url: server.urls['trivial'] ?? '', connections, duration: seconds, headers: { authorization: `Bearer ${server.token}` } });
-  const used = (await processorSeconds(server)) - before;
-  if (result.non2xx + result.errors > 0) throw new Error(`${result.non2xx} refusals, ${result.errors} errors`);
-  return { perSecond: result.requests.average, processorMicrosecondsEach: Number(((used / result.requests.total) * 1e6).toFixed(1)) };
-}
-
 const print = (figures: object): void => void process.stdout.write(`${JSON.stringify({ bench: 'tracing', ...figures })}\n`);
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 const servers = {
-  off: await start({ MOBILITY_BENCH_TRACE_RATIO: '' }),
-  tenth: await start({ MOBILITY_BENCH_OTLP_URL: collectorUrl, MOBILITY_BENCH_TRACE_RATIO: '0.1' }),
-  on: await start({ MOBILITY_BENCH_OTLP_URL: collectorUrl, MOBILITY_BENCH_TRACE_RATIO: '1' }),
+  off: await startServer('gateway', { MOBILITY_BENCH_TRACE_RATIO: '' }),
+  tenth: await startServer('gateway', { MOBILITY_BENCH_OTLP_URL: collectorUrl, MOBILITY_BENCH_TRACE_RATIO: '0.1' }),
+  on: await startServer('gateway', { MOBILITY_BENCH_OTLP_URL: collectorUrl, MOBILITY_BENCH_TRACE_RATIO: '1' }),
 };
 const kinds = ['off', 'tenth', 'on'] as const;
 try {
-  for (const kind of kinds) await load(servers[kind]);
-  const figures = { off: [], tenth: [], on: [] } as Record<(typeof kinds)[number], { perSecond: number; processorMicrosecondsEach: number }[]>;
+  for (const kind of kinds) await load(servers[kind], 'trivial', seconds);
+  const figures = { off: [], tenth: [], on: [] } as Record<(typeof kinds)[number], LoadFigures[]>;
   for (let round = 0; round < rounds; round++) {
-    for (const kind of kinds) figures[kind].push(await load(servers[kind]));
+    for (const kind of kinds) figures[kind].push(await load(servers[kind], 'trivial', seconds));
     print({ round, ...Object.fromEntries(kinds.map((kind) => [kind, figures[kind].at(-1)])) });
   }
   const each = Object.fromEntries(kinds.map((kind) => [kind, median(figures[kind].map(({ processorMicrosecondsEach }) => processorMicrosecondsEach))])) as Record<(typeof kinds)[number], number>;

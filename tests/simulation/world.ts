@@ -11,6 +11,7 @@ import { freshDatabase, moduleOf } from '../../server/program/testing.ts';
 import { paymentsOrchestratorContract } from '../../server/orchestrators/payments/contract.ts';
 import { SharedBreaker } from '../../server/orchestrators/payments/breaker.ts';
 import type { BreakerRecord } from '../../server/orchestrators/payments/domain/breaker.ts';
+import { orchestratorHandlers } from '../../server/orchestrators/payments/handlers.ts';
 import { Orchestrator } from '../../server/orchestrators/payments/orchestrator.ts';
 import { GuardedProvider } from '../../server/orchestrators/payments/resilience.ts';
 import { AttemptStore } from '../../server/orchestrators/payments/store.ts';
@@ -65,21 +66,7 @@ const orchestratorOver = (providers: readonly SimulatedProvider[], migrations: U
         return new GuardedProvider(provider, breaker, { timeoutMs: neverMs });
       });
       const orchestrator = new Orchestrator({ providers: guarded, store: new AttemptStore(database), clock, logger, metrics, tracer, shareTokens: true, graceMs: paymentTimeoutMs + 1_000 });
-      return {
-        handlers: {
-          attachMethod: ({ body }) => orchestrator.attachMethod(body),
-          detachMethod: async ({ body }) => {
-            await orchestrator.detachMethod(body.methods);
-            return undefined;
-          },
-          authorise: ({ body }) => orchestrator.authorise(body),
-          lookup: ({ body }) => orchestrator.lookup(body.attempt),
-          capture: ({ body }) => orchestrator.modify('capture', body),
-          void: ({ body }) => orchestrator.modify('void', { ...body, amountMinor: 0, currency: '' }),
-          refund: ({ body }) => orchestrator.modify('refund', body),
-          getProviderHealth: async () => ({ providers: await orchestrator.health() }),
-        },
-      };
+      return { handlers: orchestratorHandlers(orchestrator) };
     },
   });
 

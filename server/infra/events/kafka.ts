@@ -12,6 +12,7 @@ import { trimTopic } from './kafka-retention.ts';
 import { KafkaSubscription } from './kafka-subscription.ts';
 import { checkSubscription, checkReading, checkTopic } from './names.ts';
 import type { CloudEvent, EventLog, SubscribeOptions, Subscription } from './port.ts';
+import { Retention } from './retention.ts';
 
 export interface KafkaEventLogOptions extends Partial<DeliverySettings>, KafkaSecurity {
   /** `host:port` of some of the brokers. */
@@ -37,8 +38,6 @@ export interface KafkaEventLogOptions extends Partial<DeliverySettings>, KafkaSe
   retentionMs?: Readonly<Record<string, number>>;
 }
 
-const leastRetentionPauseMs = 100;
-const mostRetentionPauseMs = 60_000;
 /** What is still on its way when the log is closed has so long. */
 const closeWithinMs = 3000;
 const closeAnywayMs = 6000;
@@ -51,10 +50,8 @@ class KafkaEventLog implements EventLog {
   readonly #settings: DeliverySettings;
   readonly #clock: Clock;
   readonly #logger: Logger | undefined;
-  readonly #retentionMs: Readonly<Record<string, number>>;
+  readonly #retention: Retention;
   readonly #subscriptions = new Set<KafkaSubscription>();
-  #retaining: NodeJS.Timeout | undefined;
-  #trimming: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: KafkaEventLogOptions) {
@@ -68,9 +65,11 @@ class KafkaEventLog implements EventLog {
     this.#settings = { maximumAttempts, retryPauseMs, maximumRetryPauseMs };
     this.#clock = clock;
     this.#logger = logger;
-    this.#retentionMs = retentionMs;
-    const shortestMs = Math.min(...Object.values(retentionMs));
-    if (shortestMs < Number.POSITIVE_INFINITY) this.#retaining = setInterval(() => this.#retain(), Math.max(leastRetentionPauseMs, Math.min(mostRetentionPauseMs, shortestMs / 4))).unref();
+    this.#retention = new Retention(retentionMs, (topic, olderThanMs) => this.trim(topic, olderThanMs), (error) => {
+      // Where each module has a user of its own, only one of them may remove.
+      if (isRefusal(error)) logger?.debug({ error }, 'old events may not be removed by this user');
+      else logger?.error({ error }, 'old events cannot be removed; it is tried again');
+    });
   }
 
   /** @throws Error when no broker answers */
@@ -166,33 +165,18 @@ class KafkaEventLog implements EventLog {
     return trimTopic(this.#client, topic, Date.now() - olderThanMs);
   }
 
-  /** One round at a time; what goes wrong is tried again in the next. */
-  #retain(): void {
-    this.#trimming ??= this.#trimAll()
-      .catch((error: unknown) => {
-        // Where each module has a user of its own, only one of them may remove.
-        if (isRefusal(error)) this.#logger?.debug({ error }, 'old events may not be removed by this user');
-        else this.#logger?.error({ error }, 'old events cannot be removed; it is tried again');
-      })
-      .finally(() => (this.#trimming = undefined));
-  }
-
-  async #trimAll(): Promise<void> {
-    for (const [topic, olderThanMs] of Object.entries(this.#retentionMs)) if (!this.#closed) await this.trim(topic, olderThanMs);
-  }
-
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#retaining);
+    const trimmed = this.#retention.stop();
     // Nobody answers: what still waits for an answer is given up.
     const timer = setTimeout(() => void Promise.all([this.#client.close(), this.#appendClient.close()]), closeAnywayMs);
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await this.#producer.settled(closeWithinMs);
-    await this.#trimming;
+    await trimmed;
     clearTimeout(timer);
     await Promise.all([this.#client.close(), this.#appendClient.close()]);
   }

@@ -8,6 +8,7 @@ import { type EncodedEvent, LogStorage } from './lmdb-storage.ts';
 import { LmdbSubscription, type SubscriptionSettings } from './lmdb-subscription.ts';
 import { checkReading, checkSubscription, checkTopic } from './names.ts';
 import type { CloudEvent, EventLog, SubscribeOptions, Subscription } from './port.ts';
+import { Retention } from './retention.ts';
 
 export interface LmdbEventLogOptions extends Partial<SubscriptionSettings> {
   folder: string;
@@ -30,8 +31,6 @@ interface PendingAppend {
 
 const maximumEventsPerTransaction = 10_000;
 const trimmedPerTransaction = 1000;
-const leastRetentionPauseMs = 100;
-const mostRetentionPauseMs = 60_000;
 
 class LmdbEventLog implements EventLog {
   readonly #storage: LogStorage;
@@ -44,9 +43,7 @@ class LmdbEventLog implements EventLog {
   #pending: PendingAppend[] = [];
   #appending: Promise<void> | undefined;
   #polling: NodeJS.Timeout | undefined;
-  readonly #retentionMs: Readonly<Record<string, number>>;
-  #retaining: NodeJS.Timeout | undefined;
-  #trimming: Promise<void> | undefined;
+  readonly #retention: Retention;
   #publishedAtPoll = -1;
   #closed: Promise<void> | undefined;
 
@@ -60,9 +57,7 @@ class LmdbEventLog implements EventLog {
     this.#clock = clock;
     this.#logger = logger;
     this.#pollIntervalMs = pollIntervalMs;
-    this.#retentionMs = retentionMs;
-    const shortestMs = Math.min(...Object.values(retentionMs));
-    if (shortestMs < Number.POSITIVE_INFINITY) this.#retaining = setInterval(() => this.#retain(), Math.max(leastRetentionPauseMs, Math.min(mostRetentionPauseMs, shortestMs / 4))).unref();
+    this.#retention = new Retention(retentionMs, (topic, olderThanMs) => this.trim(topic, olderThanMs), (error) => logger?.error({ error }, 'old events cannot be removed; it is tried again'));
   }
 
   async append(topic: string, events: readonly CloudEvent[]): Promise<void> {
@@ -208,17 +203,6 @@ class LmdbEventLog implements EventLog {
     return removed;
   }
 
-  /** One round at a time; what goes wrong is tried again in the next. */
-  #retain(): void {
-    this.#trimming ??= this.#trimAll()
-      .catch((error: unknown) => this.#logger?.error({ error }, 'old events cannot be removed; it is tried again'))
-      .finally(() => (this.#trimming = undefined));
-  }
-
-  async #trimAll(): Promise<void> {
-    for (const [topic, olderThanMs] of Object.entries(this.#retentionMs)) if (!this.#closed) await this.trim(topic, olderThanMs);
-  }
-
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -226,8 +210,7 @@ class LmdbEventLog implements EventLog {
 
   async #close(): Promise<void> {
     clearInterval(this.#polling);
-    clearInterval(this.#retaining);
-    await this.#trimming;
+    await this.#retention.stop();
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
     await this.#appending;
     await this.#storage.root.close();

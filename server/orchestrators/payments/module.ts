@@ -4,6 +4,7 @@ import { AdyenProvider } from './adyen.ts';
 import { SharedBreaker } from './breaker.ts';
 import { paymentsOrchestratorContract } from './contract.ts';
 import type { BreakerRecord } from './domain/breaker.ts';
+import { orchestratorHandlers } from './handlers.ts';
 import { Orchestrator } from './orchestrator.ts';
 import type { PaymentProvider } from './port.ts';
 import { GuardedProvider } from './resilience.ts';
@@ -61,19 +62,7 @@ export const paymentsOrchestratorModule = defineModule<typeof paymentsOrchestrat
     metrics.gauge('mobility_payment_provider_available', '1 while the breaker of a provider is closed', async () =>
       (await orchestrator.health()).map(({ provider, breaker }) => ({ labels: { provider }, value: breaker === 'closed' ? 1 : 0 })));
     return {
-      handlers: {
-        attachMethod: ({ body }) => orchestrator.attachMethod(body),
-        detachMethod: async ({ body }) => {
-          await orchestrator.detachMethod(body.methods);
-          return undefined;
-        },
-        authorise: ({ body }) => orchestrator.authorise(body),
-        lookup: ({ body }) => orchestrator.lookup(body.attempt),
-        capture: ({ body }) => orchestrator.modify('capture', body),
-        void: ({ body }) => orchestrator.modify('void', { ...body, amountMinor: 0, currency: '' }),
-        refund: ({ body }) => orchestrator.modify('refund', body),
-        getProviderHealth: async () => ({ providers: await orchestrator.health() }),
-      },
+      handlers: orchestratorHandlers(orchestrator),
       async stop() {
         await Promise.all(adapters.map((adapter) => adapter.close()));
       },
