@@ -1,10 +1,10 @@
 /** Traces by OpenTelemetry, exported to a collector by OTLP: protobuf over HTTP. */
-import { type Context, createContextKey, type Link, ROOT_CONTEXT, type Span as RecordedSpan, SpanKind, SpanStatusCode, trace as api, type Tracer as RecordingTracer } from '@opentelemetry/api';
+import { ROOT_CONTEXT, type Span as RecordedSpan, SpanKind, SpanStatusCode, trace as api, TraceFlags, type Tracer as RecordingTracer } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { BasicTracerProvider, BatchSpanProcessor, ParentBasedSampler, type ReadableSpan, type Sampler, type SpanExporter, type SpanProcessor, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace-base';
+import { AlwaysOnSampler, BasicTracerProvider, BatchSpanProcessor, type ReadableSpan, SamplingDecision, type SpanExporter, type SpanProcessor, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace-base';
 import type { Attributes, Logger, Metrics, OpenSpan, Span, SpanOptions, Tracer } from './port.ts';
-import { passingTracer, unrecorded, unrecordedSpan } from './passing-tracer.ts';
+import { passingTracer } from './passing-tracer.ts';
 import { currentTrace, newSpanId, newTraceId, noSpanId, readTraceparent, runInTrace, type Trace, type TraceIds, toTraceparent } from './trace.ts';
 
 export interface OtlpOptions {
@@ -28,17 +28,6 @@ const closeWithinMs = 2000;
 const complainEveryMs = 60_000;
 
 const kinds = { internal: SpanKind.INTERNAL, server: SpanKind.SERVER, client: SpanKind.CLIENT, producer: SpanKind.PRODUCER, consumer: SpanKind.CONSUMER } as const;
-const outsideKey = createContextKey('from outside');
-
-/** As the parent says, unless that is somebody from outside: then, as for traces that begin here, by a share of the ids. */
-function samplerOf(ratio: number): Sampler {
-  const byRatio = new TraceIdRatioBasedSampler(ratio);
-  const byParent = new ParentBasedSampler({ root: byRatio });
-  return {
-    shouldSample: (context: Context, traceId, name, kind, attributes, links: Link[]) => (context.getValue(outsideKey) ? byRatio.shouldSample(context, traceId) : byParent.shouldSample(context, traceId, name, kind, attributes, links)),
-    toString: () => `mobility(${ratio})`,
-  };
-}
 
 /** Tells how exports go: in the metrics each, in the log at most once a minute. */
 function watched(exporter: SpanExporter, { logger, metrics }: OtlpOptions): SpanExporter {
@@ -94,9 +83,17 @@ class Recorded implements OpenSpan {
 /** What the tracers of all services share. */
 interface Shared {
   processor: SpanProcessor;
-  sampler: Sampler;
+  /** Of traces that begin here, or come from outside. */
+  share: TraceIdRatioBasedSampler;
+  /** For what is not recorded. */
+  passing: Tracer;
   options: OtlpOptions;
 }
+
+const continuedBy = ({ parent }: SpanOptions): Trace | undefined => (parent === undefined ? currentTrace() : typeof parent === 'string' ? readTraceparent(parent) : parent);
+
+/** What comes from outside may be recorded there; nobody who continues it from here records it. */
+const notRecorded = (options: SpanOptions, before: Trace | undefined): SpanOptions => (before && options.outside ? { ...options, parent: { ...before, sampled: false } } : options);
 
 class OtlpTracer implements Tracer {
   readonly #shared: Shared;
@@ -111,7 +108,7 @@ class OtlpTracer implements Tracer {
     const { ids, instance, version } = shared.options;
     const provider = new BasicTracerProvider({
       resource: resourceFromAttributes({ 'service.namespace': 'mobility', 'service.name': service, 'service.instance.id': instance, 'service.version': version }),
-      sampler: shared.sampler,
+      sampler: new AlwaysOnSampler(),
       spanProcessors: [shared.processor],
       idGenerator: { generateSpanId: newSpanId, generateTraceId: () => this.#wantedTraceId ?? newTraceId(ids) },
     });
@@ -122,29 +119,39 @@ class OtlpTracer implements Tracer {
     return service === this.#service ? this : new OtlpTracer(service, this.#shared);
   }
 
+  /**
+   * The id of the trace that this is recorded in: as what it continues says, unless that is from outside; then, as for
+   * what begins here, a share of the ids. Undefined when it is not recorded, which is decided before anything is made for it.
+   */
+  #recordedIn({ begins, outside }: SpanOptions, before: Trace | undefined): string | undefined {
+    if (before && !outside) return before.sampled ? before.traceId : undefined;
+    if (!before && !begins) return undefined;
+    const { share, options } = this.#shared;
+    const traceId = before?.traceId ?? newTraceId(options.ids);
+    return share.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED ? traceId : undefined;
+  }
+
   open(name: string, options: SpanOptions): OpenSpan {
-    const { parent, begins, outside } = options;
-    const before = parent === undefined ? currentTrace() : typeof parent === 'string' ? readTraceparent(parent) : parent;
-    if (!before && !begins) return unrecordedSpan(options, this.#shared.options.ids);
-    // Not recorded up there, and that is what counts: nothing to make.
-    if (before && !before.sampled && !outside) return unrecordedSpan({ ...options, parent: before }, this.#shared.options.ids);
-    let context = before && before.spanId !== noSpanId ? api.setSpanContext(ROOT_CONTEXT, { traceId: before.traceId, spanId: before.spanId, traceFlags: before.sampled ? 1 : 0, isRemote: parent !== undefined }) : ROOT_CONTEXT;
-    if (outside) context = context.setValue(outsideKey, true);
-    this.#wantedTraceId = before?.traceId;
-    const span = this.#tracer.startSpan(name, { kind: kinds[options.kind ?? 'internal'], ...(options.attributes && { attributes: options.attributes }), ...(options.agoMs !== undefined && { startTime: Date.now() - options.agoMs }) }, context);
+    const before = continuedBy(options);
+    const traceId = this.#recordedIn(options, before);
+    return traceId === undefined ? this.#shared.passing.open(name, notRecorded(options, before)) : this.#record(name, options, before, traceId);
+  }
+
+  #record(name: string, { parent, kind, attributes, agoMs, ...options }: SpanOptions, before: Trace | undefined, traceId: string): Recorded {
+    const context = before && before.spanId !== noSpanId ? api.setSpanContext(ROOT_CONTEXT, { traceId, spanId: before.spanId, traceFlags: TraceFlags.SAMPLED, isRemote: parent !== undefined }) : ROOT_CONTEXT;
+    this.#wantedTraceId = traceId;
+    const span = this.#tracer.startSpan(name, { kind: kinds[kind ?? 'internal'], ...(attributes && { attributes }), ...(agoMs !== undefined && { startTime: Date.now() - agoMs }) }, context);
     this.#wantedTraceId = undefined;
-    const { traceId, spanId } = span.spanContext();
     const timer = options.timer ?? (parent === undefined ? before?.timer : undefined);
-    const trace: Trace = { traceId, spanId, sampled: span.isRecording(), ...(timer !== undefined && { timer }) };
-    if (!trace.sampled) return { ...unrecordedSpan({ parent: trace }, this.#shared.options.ids), trace };
-    return new Recorded(span, trace);
+    return new Recorded(span, { traceId, spanId: span.spanContext().spanId, sampled: true, ...(timer !== undefined && { timer }) });
   }
 
   span<T>(name: string, options: SpanOptions, work: (span: Span) => T): T {
-    const open = this.open(name, options);
-    const { trace } = open;
-    if (!trace) return work(unrecorded);
-    return runInTrace(options.timer === undefined ? trace : { ...trace, timer: options.timer }, () => {
+    const before = continuedBy(options);
+    const traceId = this.#recordedIn(options, before);
+    if (traceId === undefined) return this.#shared.passing.span(name, notRecorded(options, before), work);
+    const open = this.#record(name, options, before, traceId);
+    return runInTrace(open.trace, () => {
       try {
         const done = work(open);
         if (!(done instanceof Promise)) {
@@ -183,5 +190,5 @@ export function openTracer(options: Omit<OtlpOptions, 'url'> & { url: string | u
   const given: OtlpOptions = { ...options, url };
   const exporter = watched(new OTLPTraceExporter({ url: `${url.replace(/\/$/, '')}/v1/traces`, timeoutMillis: exportTimeoutMs }), given);
   const processor = new BatchSpanProcessor(exporter, { maxQueueSize: queuedSpans, maxExportBatchSize: spansPerExport, scheduledDelayMillis: exportEveryMs, exportTimeoutMillis: exportTimeoutMs });
-  return new OtlpTracer('mobility', { processor, sampler: samplerOf(ratio), options: given });
+  return new OtlpTracer('mobility', { processor, share: new TraceIdRatioBasedSampler(ratio), passing: passingTracer(options.ids), options: given });
 }
